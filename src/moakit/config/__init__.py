@@ -1,0 +1,1 @@
+"""Configuration: moa.toml and .env to ensembles and back."""

@@ -1,0 +1,108 @@
+"""Ready-made compositions: the ensembles most people want."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from moakit.errors import ConfigError
+from moakit.layers.agent import Agent, as_layer
+from moakit.layers.aggregator import Aggregator, settings_config
+from moakit.layers.base import Layer
+from moakit.layers.proposers import Proposers
+from moakit.layers.sequential import Sequential
+from moakit.models.base import Model
+
+
+class MoA(Sequential):
+    """Mixture of Agents (arXiv 2406.04692): layers of proposers, then an aggregator.
+
+    `layers` is the depth with the aggregator: 2 is proposers, then aggregator; the paper's `rounds` is
+    layers - 1. Calls are width x (layers - 1) + 1, in `layers` steps. `samples` and `max_tokens` are the
+    proposers', `fallback` is the aggregator's; the other settings (see `Settings`) hold for all.
+
+    >>> ensemble = MoA(["demo/planner", "demo/skeptic"], "demo/editor", layers=3)
+    >>> ensemble.summary().calls
+    5
+    """
+
+    def __init__(
+        self,
+        proposers: Sequence[Layer | str | Model],
+        aggregator: Layer | str | Model,
+        *,
+        layers: int = 2,
+        samples: int = 1,
+        max_tokens: int | None = None,
+        fallback: str | Agent | Model | Sequence[str | Agent | Model] = (),
+        name: str = "",
+        description: str = "",
+        **settings: Any,
+    ) -> None:
+        if isinstance(proposers, str):
+            raise ConfigError("MoA: proposers is one string", hint="pass a list of models")
+        if not isinstance(layers, int) or layers < 2:
+            raise ConfigError(
+                f"MoA: layers = {layers!r} is not a whole number, 2 or more",
+                hint="layers counts the aggregator: 2 is proposers, then aggregator",
+            )
+        # Quorum and minimum are checked against the width by the proposers, and inherited from the whole.
+        own = {name: settings.pop(name) for name in ("quorum", "minimum", "grace") if name in settings}
+        team = Proposers(*proposers, samples=samples, max_tokens=max_tokens, **own)
+        if isinstance(aggregator, Aggregator):
+            if fallback:
+                raise ConfigError(
+                    "MoA: the aggregator is an Aggregator already", hint="give the fallback to it"
+                )
+            lead = aggregator
+        else:
+            lead = Aggregator(as_layer(aggregator), fallback=fallback)
+        super().__init__(*[team] * (layers - 1), lead, name=name, description=description, **settings)
+
+    @property
+    def proposers(self) -> Proposers:
+        """The layer of proposers, which stands `layers` - 1 times."""
+        team = self.layers[0]
+        if not isinstance(team, Proposers):
+            raise TypeError(f"{team!r} is not a layer of proposers")
+        return team
+
+    @property
+    def aggregator(self) -> Aggregator:
+        """The last layer."""
+        lead = self.layers[-1]
+        if not isinstance(lead, Aggregator):
+            raise TypeError(f"{lead!r} is not an aggregator")
+        return lead
+
+    def to_config(self) -> Any:
+        """Return the short form."""
+        named = {key: value for key in ("name", "description") if (value := getattr(self, key))}
+        lead = self.aggregator.to_config()
+        return {
+            **named,
+            "proposers": [layer.to_config() for layer in self.proposers.layers],
+            "aggregator": lead["aggregate"] if set(lead) == {"aggregate"} else lead,
+            **({"layers": len(self.layers)} if len(self.layers) != 2 else {}),
+            **self.proposers.options(),
+            **settings_config(self.settings),
+        }
+
+
+class SelfMoA(MoA):
+    """Several samples of one model, merged by the same model or another (Self-MoA, arXiv 2502.00674).
+
+    >>> SelfMoA("demo/planner", samples=4).summary().calls
+    5
+    """
+
+    def __init__(
+        self,
+        model: str | Agent | Model,
+        *,
+        samples: int = 4,
+        aggregator: Layer | str | Model | None = None,
+        **settings: Any,
+    ) -> None:
+        agent = model if isinstance(model, Agent) else Agent(model)
+        super().__init__([agent], agent if aggregator is None else aggregator, samples=samples, **settings)

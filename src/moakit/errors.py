@@ -1,0 +1,207 @@
+"""Everything moakit raises, as one tree.
+
+MoaError
+├── UserError                    the user's own mistake: nothing was sent
+│   ├── ConfigError              a setting, a file or an environment variable
+│   │   └── MissingExtra         an optional dependency is not installed
+│   ├── ShapeError               layers that do not fit together
+│   ├── UnknownModel             no such model, provider or ensemble
+│   └── InvalidRequest           a prompt or request that cannot be run
+├── CallError                    one call to one model failed
+│   ├── RateLimited              429, with `retry_after`
+│   ├── AuthenticationFailed     401, 403 or a missing key
+│   ├── ContextTooLong           the prompt exceeds the model's window
+│   ├── ContentFiltered          refused by the provider's filter
+│   ├── ModelTimeout             a timer ran out: connect, first_token, idle or total
+│   ├── ConnectionFailed         DNS, TLS, refused, reset
+│   └── BadResponse              any other status, or an answer that cannot be used
+├── NotEnoughResponses           an exception group with every cause
+├── BudgetExceeded               a limit in tokens or dollars was reached
+└── DeadlineExceeded             the run, or one of its layers, took too long
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import ClassVar, Self
+
+
+class MoaError(Exception):
+    """Base of every error moakit raises on purpose.
+
+    `hint` is what to do about it, in one line, or None.
+    """
+
+    hint: str | None
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What happened, and to which object."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class UserError(MoaError):
+    """The user's own mistake; nothing was sent to any model."""
+
+
+class ConfigError(UserError):
+    """A setting, a configuration file or an environment variable is wrong."""
+
+
+class MissingExtra(ConfigError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs the extra {extra!r}, which is not installed",
+            hint=f'pip install "moakit[{extra}]"',
+        )
+
+
+class ShapeError(UserError):
+    """Layers that do not fit: the references one gives are not those the next takes."""
+
+
+class UnknownModel(UserError):
+    """No model, provider or ensemble has this name."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str] = (), *, hint: str | None = None) -> None:
+        near = nearest(name, known)
+        if near is not None:
+            hint = f"did you mean {near!r}?"
+        super().__init__(f"unknown {what} {name!r}", hint=hint)
+        self.name = name
+
+
+class InvalidRequest(UserError):
+    """A prompt, or a request to the server, that cannot be run as it is."""
+
+    def __init__(self, message: str, *, param: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+
+
+class CallError(MoaError):
+    """One call to one model failed.
+
+    `model` is its full name; `status` the HTTP status, if there was one;
+    `retry_after` seconds the provider asked to wait, if it did;
+    `should_retry` what the provider said in `x-should-retry`, if it did;
+    `code` the provider's own error code.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str = "",
+        status: int | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.model = model
+        self.status = status
+        self.retry_after = retry_after
+        self.should_retry = should_retry
+        self.code = code
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{self.model}: {text}" if self.model else text
+
+
+class RateLimited(CallError):
+    """The provider answered 429."""
+
+    retryable = True
+
+
+class AuthenticationFailed(CallError):
+    """The provider did not accept the key, or there is none."""
+
+
+class ContextTooLong(CallError):
+    """The prompt does not fit into the model's window."""
+
+
+class ContentFiltered(CallError):
+    """The provider's content filter refused the prompt or the answer."""
+
+
+class ModelTimeout(CallError):
+    """A timer ran out; `timer` is "connect", "first_token", "idle" or "total"."""
+
+    def __init__(self, message: str, *, timer: str, model: str = "", hint: str | None = None) -> None:
+        super().__init__(message, model=model, hint=hint)
+        self.timer = timer
+
+
+class ConnectionFailed(CallError):
+    """The connection could not be made, or broke before any byte of an answer.
+
+    `reused` says that a kept-alive connection was closed just as it was used again,
+    which a client cannot avoid and which one free retry repairs.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, model: str = "", reused: bool = False, hint: str | None = None
+    ) -> None:
+        super().__init__(message, model=model, hint=hint)
+        self.reused = reused
+
+
+class BadResponse(CallError):
+    """The answer cannot be used: an error status, or text that is empty, cut or malformed."""
+
+
+class NotEnoughResponses(MoaError, ExceptionGroup[Exception]):
+    """Fewer usable responses than a layer needs; `exceptions` holds every cause."""
+
+    # An exception group is built by __new__ from (message, exceptions); MoaError takes the message alone.
+    def __new__(cls, message: str, exceptions: Sequence[Exception], *, hint: str | None = None) -> Self:
+        """Build the group; at least one cause is needed."""
+        return super().__new__(cls, message, exceptions)
+
+    def __init__(self, message: str, exceptions: Sequence[Exception], *, hint: str | None = None) -> None:
+        Exception.__init__(self, message, exceptions)
+        self.hint = hint
+
+    def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override]
+        """Make the group that `split` and `except*` hand out."""
+        return type(self)(self.message, excs, hint=self.hint)
+
+    def __str__(self) -> str:
+        return f"{self.message}: " + "; ".join(str(cause) for cause in self.exceptions)
+
+
+class BudgetExceeded(MoaError):
+    """A limit in tokens or dollars was reached."""
+
+
+class DeadlineExceeded(MoaError):
+    """The run, or the layer at `path`, took longer than it may."""
+
+    def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like this one, or None when nothing is close."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None

@@ -1,0 +1,257 @@
+"""The leaf layer: a model with its system prompt and sampling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from moakit.errors import CallError, ConfigError
+from moakit.events import CallFailed, CallFinished, CallStarted
+from moakit.layers.base import Layer
+from moakit.layers.side_by_side import share, side_by_side
+from moakit.layers.summary import Plan
+from moakit.models import prices
+from moakit.models.base import Model
+from moakit.models.resolve import find_model
+from moakit.prompts import compose, last_turn, without_tools
+from moakit.run.call import Attempts, ask
+from moakit.run.scope import References, Run
+from moakit.types import NO_USAGE, Call, Prompt, Response
+
+_SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
+
+
+class Agent(Layer):
+    """A model plus its system prompt and sampling settings.
+
+    With references it puts them into the prompt, without it just answers. `model` is `provider/model`, or an
+    object that follows the `Model` protocol; `timeout` is in seconds; `samples` draws are made side by side,
+    sample i of a seeded agent with seed + i; `fallback` are the agents that stand in when the model fails;
+    `extra` is sent to the provider as it is. Raises `UnknownModel` for a provider that does not exist.
+
+    >>> Agent("demo/planner", temperature=0.2)
+    Agent('demo/planner', temperature=0.2)
+    """
+
+    leaf: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        model: str | Model,
+        *,
+        system: str | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        samples: int = 1,
+        timeout: float | None = None,
+        fallback: str | Agent | Model | Sequence[str | Agent | Model] = (),
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.bound: Model = find_model(model) if isinstance(model, str) else model
+        self.model: str = self.bound.name
+        self.system = system
+        self.temperature = temperature
+        self.top_p = top_p
+        self.max_tokens = max_tokens
+        self.seed = seed
+        self.reasoning_effort = reasoning_effort
+        self.samples = samples
+        self.timeout = timeout
+        several = fallback if isinstance(fallback, list | tuple) else (fallback,)
+        self.fallback: tuple[Agent, ...] = tuple(as_agent(one) for one in several)  # type: ignore[arg-type]
+        self.extra: Mapping[str, Any] = dict(extra or {})
+        for name, low in (
+            ("temperature", 0),
+            ("top_p", 0),
+            ("max_tokens", 1),
+            ("samples", 1),
+            ("timeout", 0),
+        ):
+            value = getattr(self, name)
+            whole = name in ("max_tokens", "samples")
+            if value is not None and (not isinstance(value, int if whole else int | float) or value < low):
+                raise ConfigError(f"agent {self.model}: {name} = {value!r} is not a number of at least {low}")
+        chosen = {name: value for name in _SAMPLING if (value := getattr(self, name)) is not None}
+        self._parameters: Mapping[str, Any] = {**self.extra, **chosen}
+
+    async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+        """Ask the model, once for each sample."""
+        if self.samples == 1 or run.sample is not None:
+            return (await self._respond(prompt, references, run),)
+        draws = [self._draw(prompt, references, run.draw(index)) for index in range(self.samples)]
+        return await side_by_side(draws, run, timeout=share(run))
+
+    def shape(self, references: int | None) -> int:
+        """Return the number of samples, whatever goes in."""
+        del references
+        return self.samples
+
+    def children(self) -> tuple[Layer, ...]:
+        """Return nothing: an agent is a leaf."""
+        return ()
+
+    def plan(self) -> Plan:
+        """Return one call for each sample, in one step."""
+        return Plan(self.samples, 1)
+
+    def options(self) -> dict[str, Any]:
+        """Return the settings that were given."""
+        names = ("system", *_SAMPLING, "timeout")
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.samples != 1:
+            given["samples"] = self.samples
+        if self.fallback:
+            given["fallback"] = [agent.to_config() for agent in self.fallback]
+        if self.extra:
+            given["extra"] = dict(self.extra)
+        return given
+
+    def with_options(self, **changed: Any) -> Agent:
+        """Return a copy with some settings changed."""
+        given = {**self.options(), "fallback": self.fallback, **changed}
+        return type(self)(self.bound, **given)
+
+    def __repr__(self) -> str:
+        head = "".join(f", {name}={value!r}" for name, value in self.options().items())
+        return f"{type(self).__name__}({self.model!r}{head})"
+
+    def to_config(self) -> Any:
+        """Return the model's name alone, or a mapping with the settings."""
+        options = self.options()
+        return {"model": self.model, **options} if options else self.model
+
+    async def _draw(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+        return (await self._respond(prompt, references, run),)
+
+    async def _respond(self, prompt: Prompt, references: References, run: Run) -> Response:
+        """Ask this agent, then its fallbacks, until one responds."""
+        attempts = Attempts()
+        texts = [reference.text.strip() for reference in references]
+        shown = _shown(prompt, run)
+        candidates = (self, *self.fallback) if self.fallback else (self,)
+        for left, agent in zip(range(len(candidates) - 1, -1, -1), candidates, strict=True):
+            try:
+                return await agent._ask(shown, texts, run, attempts)  # noqa: SLF001 - an agent as well
+            except CallError as error:
+                # What has been shown as the answer cannot be taken back by another model.
+                final = not left or (run.tail and run.journey.answered)
+                run.tell(CallFailed, error=error, final=final)
+                if final:
+                    raise
+        raise AssertionError("the last candidate returns or raises")
+
+    async def _ask(self, prompt: Prompt, texts: Sequence[str], run: Run, attempts: Attempts) -> Response:
+        if run.journey.watched:
+            run.tell(CallStarted, model=self.model, role=run.role)
+        messages = compose(
+            prompt, texts, system=self.system, layout=run.settings.prompt or "moakit", seed=run.journey.run_id
+        )
+        started = run.journey.loop.time()
+        before = attempts.count
+        try:
+            reply = await ask(run, self.bound, messages, self._sampling(run), attempts, timeout=self.timeout)
+        except CallError as error:
+            self._record_failure(run, error, "failed", started, attempts.count - before)
+            raise
+        except asyncio.CancelledError as error:
+            reason = str(error.args[0]) if error.args and error.args[0] else "the run was cancelled"
+            dropped = CallError(f"dropped: {reason}", model=self.model)
+            self._record_failure(run, dropped, "cancelled", started, attempts.count - before)
+            run.tell(CallFailed, error=dropped, final=True)
+            raise
+        response = Response(
+            text=reply.text,
+            model=self.model,
+            path=run.path,
+            role=run.role,
+            usage=reply.usage,
+            cost=reply.cost,
+            finish_reason=reply.finish_reason,
+            tool_calls=reply.tool_calls,
+            reasoning=reply.reasoning,
+            seconds=attempts.seconds,
+            first_token=attempts.first_token,
+            attempts=attempts.count,
+            extra=reply.extra,
+        )
+        run.record(
+            Call(
+                path=run.path,
+                model=self.model,
+                role=run.role,
+                usage=reply.usage,
+                cost=reply.cost,
+                seconds=attempts.seconds,
+                attempts=attempts.count - before,
+            )
+        )
+        if run.journey.watched:
+            run.tell(CallFinished, response=response)
+        return response
+
+    def _sampling(self, run: Run) -> Mapping[str, Any]:
+        parameters = self._parameters
+        cap = run.settings.max_tokens
+        if cap is not None and "max_tokens" not in parameters:
+            parameters = {**parameters, "max_tokens": cap}
+        if self.seed is not None and run.sample:
+            parameters = {**parameters, "seed": self.seed + run.sample}
+        if run.parameters:
+            parameters = {**parameters, **run.parameters}
+        return parameters
+
+    def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:
+        # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
+        free = error.status is not None or not prices.may_cost(self.bound.endpoint, self.model)
+        run.record(
+            Call(
+                path=run.path,
+                model=self.model,
+                role=run.role,
+                status=status,
+                usage=NO_USAGE,
+                cost=0.0 if free else None,
+                seconds=run.journey.loop.time() - started,
+                attempts=attempts,
+                error=type(error).__name__,
+                message=str(error),
+            )
+        )
+
+
+def _shown(prompt: Prompt, run: Run) -> Prompt:
+    """Return the part of the conversation this call sees: tools and their results are the tail's business."""
+    if run.settings.multiturn is False:
+        prompt = last_turn(prompt)
+    return prompt if run.tail else without_tools(prompt)
+
+
+def as_agent(agent: str | Agent | Model) -> Agent:
+    """Return an agent for a name or a model."""
+    return agent if isinstance(agent, Agent) else Agent(agent)
+
+
+def as_layer(layer: Layer | str | Model, *, like: Layer | None = None) -> Layer:
+    """Return a layer as it is, or an agent of this model.
+
+    A name's provider is looked for among those of the ensemble it is `like`, then everywhere.
+    """
+    if isinstance(layer, Layer):
+        return layer
+    if not isinstance(layer, str):
+        if hasattr(layer, "respond"):
+            return Agent(layer)
+        raise ConfigError(
+            f"{layer!r} is not a layer",
+            hint="pass a layer, an agent or a name such as groq/llama-3.1-8b-instant",
+        )
+    endpoints = {}
+    for _, inner in like.named_layers() if like is not None else ():
+        endpoint = inner.bound.endpoint if isinstance(inner, Agent) else None
+        if endpoint is not None:
+            endpoints[endpoint.name] = endpoint
+    return Agent(find_model(layer, endpoints))

@@ -1,0 +1,110 @@
+"""The layer that makes one response of the references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from moakit.errors import CallError, ConfigError, MoaError, ShapeError
+from moakit.layers.agent import Agent, as_agent, as_layer
+from moakit.layers.base import Layer
+from moakit.models.base import Model
+from moakit.policies.settings import Settings, settings_from
+from moakit.prompts import Layout, Template
+from moakit.run.scope import References, Run
+from moakit.types import Prompt, Response
+
+
+class Aggregator(Layer):
+    """An agent that synthesizes the references into one response (Aggregate-and-Synthesize, arXiv 2406.04692).
+
+    `prompt` is "moakit", "together" (the paper's own), a `Template` or a function; `fallback` agents stand in
+    when the model fails before its first token. At the tail its tokens stream as the answer.
+
+    >>> Aggregator("demo/editor").shape(3)
+    1
+    """
+
+    def __init__(
+        self,
+        agent: Layer | str | Model,
+        *,
+        prompt: Layout | None = None,
+        fallback: str | Agent | Model | Sequence[str | Agent | Model] = (),
+        **settings: Any,
+    ) -> None:
+        layer = as_layer(agent)
+        several = tuple(fallback) if isinstance(fallback, list | tuple) else (fallback,)
+        if several:
+            if not isinstance(layer, Agent):
+                raise ConfigError(
+                    f"Aggregator: a fallback needs an agent, not {type(layer).__name__}",
+                    hint="give the fallback to the agents inside",
+                )
+            layer = layer.with_options(fallback=(*layer.fallback, *map(as_agent, several)))  # type: ignore[arg-type]
+        self.agent = layer
+        self.settings: Settings = settings_from("Aggregator", prompt=prompt, **settings)
+        if layer.shape(None) not in (1, None):
+            raise ShapeError(
+                f"an aggregator gives one response, {layer!r} gives {layer.shape(None)}",
+                hint="samples belong to proposers",
+            )
+
+    async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+        """Run the agent on the references."""
+        try:
+            return await run(self.agent, prompt, references, at=0, tail=True, role="aggregator")
+        except CallError:
+            if (
+                run.settings.on_no_aggregator != "best"
+                or not references
+                or (run.tail and run.journey.answered)
+            ):
+                raise
+            run.degrade()
+            return (best(references),)
+
+    def shape(self, references: int | None) -> int:
+        """Return 1; an aggregator that stands first has nothing to read."""
+        if references == 0:
+            raise ShapeError(
+                "an Aggregator stands first, where there are no references",
+                hint="put Proposers before it, or use an Agent",
+            )
+        return 1
+
+    def options(self) -> dict[str, Any]:
+        """Return the settings."""
+        return self.settings.given()
+
+    def to_config(self) -> Any:
+        """Return `{"aggregate": …}` with the settings."""
+        return {"aggregate": self.agent.to_config(), **settings_config(self.settings)}
+
+
+def best(references: References) -> Response:
+    """Return the reference whose words agree most with the others'; the longest of two."""
+
+    def agreement(one: Response) -> tuple[float, int]:
+        words = set(one.text.lower().split())
+        others = [set(other.text.lower().split()) for other in references if other is not one]
+        shared = sum(len(words & other) / (len(words | other) or 1) for other in others)
+        return (shared if len(others) > 1 else 0.0, len(one.text))
+
+    return max(references, key=agreement)
+
+
+def settings_config(settings: Settings) -> dict[str, Any]:
+    """Return settings as plain data; a prompt given as a function has no configuration."""
+    config = settings.given()
+    prompt = config.get("prompt")
+    if isinstance(prompt, Template):
+        plain = Template()
+        config["prompt"] = {
+            name: text
+            for name in ("instructions", "opening", "closing")
+            if (text := getattr(prompt, name)) != getattr(plain, name)
+        }
+    elif prompt is not None and not isinstance(prompt, str):
+        raise MoaError("a prompt that is a function has no configuration", hint="use a Template")
+    return config

@@ -1,0 +1,327 @@
+"""What every layer is: one `forward` to write, everything else given."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from moakit.errors import ConfigError, ShapeError, nearest
+from moakit.layers.summary import Plan, Summary, summarize
+from moakit.policies.settings import NO_SETTINGS, Settings
+from moakit.run import background
+from moakit.run.journey import Journey
+from moakit.run.scope import References, Run
+from moakit.run.stream import Stream
+from moakit.types import Answer, Prompt, Response, as_prompt
+
+PARAMETERS = frozenset(
+    [
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "modalities",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "prompt_cache_key",
+        "seed",
+        "service_tier",
+        "stop",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ]
+)
+"""The sampling that `run` takes by name; anything else goes into `extra`."""
+
+
+class Layer:
+    """One step of an ensemble: references in, references out.
+
+    Write `forward` (and `shape`, if it is known) and the layer can stand anywhere. Layers kept in attributes,
+    alone or in a list, are its children: they are found, shown, addressed and summed up without further code.
+    A layer holds no state of a run: one ensemble serves all runs at once.
+
+    >>> class First(Layer):
+    ...     async def forward(self, prompt, references, run):
+    ...         return references[:1]
+    ...     def shape(self, references):
+    ...         return 1
+    >>> First()
+    First()
+    """
+
+    settings: Settings = NO_SETTINGS
+    leaf: ClassVar[bool] = False
+    """Whether it has no layers inside and tells of itself by its calls."""
+    keeps_deadline: ClassVar[bool] = False
+    """Whether `forward` itself ends in time, with what it has."""
+
+    async def forward(self, prompt: Prompt, references: References, run: Run) -> Sequence[Response]:
+        """Return this layer's responses.
+
+        `prompt` is the conversation, `references` the responses of the layer before (empty for the first),
+        `run` this run: `await run(layer, prompt, references)` runs a layer inside this one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def shape(self, references: int | None) -> int | None:
+        """Return how many responses come out when this many references go in; None is "known when it runs".
+
+        Raises `ShapeError` when that many cannot go in.
+        """
+        del references
+        return None
+
+    def children(self) -> tuple[Layer, ...]:
+        """Return the layers inside this one, in the order of their addresses."""
+        found: list[Layer] = []
+        for value in vars(self).values():
+            if isinstance(value, Layer):
+                found.append(value)
+            elif isinstance(value, list | tuple):
+                found.extend(item for item in value if isinstance(item, Layer))
+        return tuple(found)
+
+    def plan(self) -> Plan:
+        """Return the calls and sequential steps of one run; by default the children's, one after another."""
+        plans = [child.plan() for child in self.children()]
+        return Plan(sum(plan.calls for plan in plans), sum(plan.steps for plan in plans))
+
+    # Running
+
+    def __call__(self, prompt: str | Prompt, **parameters: Any) -> Answer:
+        """Run on a prompt and wait for the answer; works in a script and in a notebook cell alike.
+
+        `parameters` are sampling for the final layer: temperature, max_tokens, tools, …
+        Raises `MoaError`.
+        """
+        return background.call(self.run(prompt, **parameters))
+
+    async def run(
+        self, prompt: str | Prompt, *, extra: Mapping[str, Any] | None = None, **parameters: Any
+    ) -> Answer:
+        """Run on a string or a list of messages and return the answer.
+
+        `parameters` are sampling for the final layer; `extra` is sent with them as it is. Raises `MoaError`.
+        """
+        self._check()
+        journey = Journey(name=self.title, parameters=checked_parameters(parameters, extra))
+        return await journey.execute(self, as_prompt(prompt))
+
+    def stream(
+        self,
+        prompt: str | Prompt,
+        *,
+        proposers: bool = False,
+        extra: Mapping[str, Any] | None = None,
+        **parameters: Any,
+    ) -> Stream:
+        """Return a stream to use in `with` or `async with`; leaving the block cancels every call in flight.
+
+        With `proposers=True` every proposer is streamed too, which costs many times more of this process's
+        time than one answer each. Raises `MoaError` when iterated.
+        """
+        self._check()
+        messages = as_prompt(prompt)
+        given = checked_parameters(parameters, extra)
+
+        async def start(stream: Stream) -> Answer:
+            journey = Journey(
+                name=self.title,
+                parameters=given,
+                readers=(stream.read,),
+                gate=stream,
+                streaming=True,
+                proposers=proposers,
+            )
+            return await journey.execute(self, messages)
+
+        return Stream(start)
+
+    def _check(self) -> None:
+        width = self.shape(0)
+        if width is not None and width != 1:
+            raise ShapeError(
+                f"{self.title or type(self).__name__} ends in {width} responses, not in one",
+                hint="end it in an Aggregator or another layer that gives one response",
+            )
+
+    @property
+    def title(self) -> str:
+        """The name this ensemble was given, or an empty string."""
+        return str(getattr(self, "name", "") or "")
+
+    # Looking
+
+    def __len__(self) -> int:
+        return len(self.children())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.children())
+
+    def __getitem__(self, key: int | str) -> Layer:
+        """Return a child by its index, or any layer inside by its address, such as "0.2"."""
+        if isinstance(key, int):
+            return self.children()[key]
+        layer: Layer = self
+        for step in _steps(key):
+            children = layer.children()
+            if step >= len(children):
+                known = ", ".join(path for path, _ in self.named_layers() if path)
+                raise ConfigError(f"there is no layer {key!r}", hint=f"there are: {known}")
+            layer = children[step]
+        return layer
+
+    def named_layers(self) -> list[tuple[str, Layer]]:
+        """Return every layer with its address, this one first as ""."""
+        named: list[tuple[str, Layer]] = [("", self)]
+        for place, child in enumerate(self.children()):
+            named.extend(
+                (f"{place}.{path}" if path else str(place), layer) for path, layer in child.named_layers()
+            )
+        return named
+
+    def summary(self, *, prompt_tokens: int = 500, answer_tokens: int = 500) -> Summary:
+        """Return a table that prints itself: shape, calls, steps, and estimates of tokens, dollars, seconds.
+
+        The estimates are for a prompt and for responses of this many tokens.
+        """
+        return summarize(self, prompt_tokens=prompt_tokens, answer_tokens=answer_tokens)
+
+    def options(self) -> dict[str, Any]:
+        """Return the settings shown in the repr and kept in the configuration, without defaults and children."""
+        shown = {
+            name: value for name, value in vars(self).items() if not _holds_layers(value) and name[0] != "_"
+        }
+        settings = shown.pop("settings", NO_SETTINGS)
+        return shown | settings.given()
+
+    def __repr__(self) -> str:
+        head = ", ".join(f"{name}={value!r}" for name, value in self.options().items())
+        children = self.children()
+        if not children:
+            return f"{type(self).__name__}({head})"
+        lines = [f"  {line}" for row in _rows(children) for line in row.split("\n")]
+        return "\n".join([f"{type(self).__name__}({head}", *lines, ")"])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Layer) and (self is other or _same(self, other))
+
+    def __hash__(self) -> int:
+        return hash((type(self), len(self.children())))
+
+    # Changing: always a new layer
+
+    def replace(self, path: str, layer: Layer | str) -> Layer:
+        """Return a copy in which the layer at this address is another one, or an agent of this model."""
+        from moakit.layers.agent import as_layer
+
+        steps = _steps(path)
+        if not steps:
+            return as_layer(layer, like=self)
+        child = self[steps[0]] if steps[0] < len(self.children()) else self[path]
+        rest = ".".join(map(str, steps[1:]))
+        return self.with_child(steps[0], child.replace(rest, as_layer(layer, like=self)))
+
+    def with_child(self, place: int, layer: Layer) -> Layer:
+        """Return a copy in which one child is another layer."""
+        clone: Self = copy.copy(self)
+        counter = 0
+        for name, value in vars(self).items():
+            if isinstance(value, Layer):
+                if counter == place:
+                    object.__setattr__(clone, name, layer)
+                counter += 1
+            elif isinstance(value, list | tuple):
+                items = list(value)
+                for index, item in enumerate(items):
+                    if isinstance(item, Layer):
+                        if counter == place:
+                            items[index] = layer
+                        counter += 1
+                object.__setattr__(clone, name, type(value)(items))
+        return clone
+
+    def to_config(self) -> Any:
+        """Return the configuration of this layer as plain data; `moakit.from_config` makes it again.
+
+        A layer of your own gives its class's name and its attributes, and is made by passing them to its
+        constructor: `from_config(config, layers=[Mine])`.
+        """
+        config: dict[str, Any] = {"layer": type(self).__name__}
+        for name, value in vars(self).items():
+            if isinstance(value, Layer):
+                config[name] = value.to_config()
+            elif isinstance(value, list | tuple):
+                config[name] = [item.to_config() if isinstance(item, Layer) else item for item in value]
+            else:
+                config[name] = value
+        return config
+
+
+def checked_parameters(parameters: Mapping[str, Any], extra: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the sampling for the final layer; an unknown name is a ConfigError with the nearest one."""
+    for name in parameters:
+        if name not in PARAMETERS:
+            near = nearest(name, PARAMETERS)
+            hint = f"did you mean {near!r}?" if near else "what a provider alone knows goes into extra={…}"
+            raise ConfigError(f"unknown parameter {name!r}", hint=hint)
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return {**given, **extra} if extra else given
+
+
+def _steps(path: str) -> list[int]:
+    steps: list[int] = []
+    for part in path.split(".") if path else ():
+        number = part.partition("#")[0]
+        if not number.isdigit():
+            raise ConfigError(f"{path!r} is not an address", hint='an address looks like "0.2"')
+        steps.append(int(number))
+    return steps
+
+
+def _rows(children: Sequence[Layer]) -> Iterator[str]:
+    """Yield the lines of the children, the same one in a row told once, as torch does."""
+    start = 0
+    while start < len(children):
+        shown = repr(children[start])
+        end = start + 1
+        while end < len(children) and repr(children[end]) == shown:
+            end += 1
+        count = end - start
+        yield f"({start}): {shown}" if count == 1 else f"({start}-{end - 1}): {count} x {shown}"
+        start = end
+
+
+def _holds_layers(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(isinstance(item, Layer) for item in value)
+    return isinstance(value, Layer)
+
+
+def _same(one: Layer, other: Layer) -> bool:
+    try:
+        return bool(one.to_config() == other.to_config())
+    except ConfigError:
+        return False

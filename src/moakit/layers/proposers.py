@@ -1,0 +1,105 @@
+"""Layers side by side: all see the same references, their responses stand in declaration order."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from moakit.errors import ConfigError
+from moakit.layers.agent import Agent, as_layer
+from moakit.layers.base import Layer
+from moakit.layers.side_by_side import share, side_by_side
+from moakit.layers.summary import Plan
+from moakit.models.base import Model
+from moakit.policies.settings import settings_from
+from moakit.run.scope import References, Run
+from moakit.types import Prompt, Response
+
+
+class Proposers(Layer):
+    """Runs agents, layers or ensembles at once; every response becomes a reference for the next layer.
+
+    `samples` draws are made from each; `quorum`, `grace` (seconds), `minimum`, `deadline` (seconds for this
+    layer) and `strict` say how long to wait and for how many; `max_tokens` caps each response.
+
+    >>> Proposers("demo/planner", "demo/skeptic").shape(0)
+    2
+    """
+
+    keeps_deadline: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *layers: Layer | str | Model,
+        samples: int = 1,
+        quorum: int | None = None,
+        minimum: int | None = None,
+        grace: float | None = None,
+        deadline: float | None = None,
+        max_tokens: int | None = None,
+        **settings: Any,
+    ) -> None:
+        if not layers:
+            raise ConfigError("Proposers needs at least one proposer")
+        if len(layers) == 1 and isinstance(layers[0], list | tuple):
+            raise ConfigError("Proposers takes its proposers one by one", hint="write Proposers(*team)")
+        if not isinstance(samples, int) or samples < 1:
+            raise ConfigError(f"Proposers: samples = {samples!r} is not a whole number, 1 or more")
+        self.layers = tuple(as_layer(layer) for layer in layers)
+        self.samples = samples
+        self.settings = settings_from(
+            "Proposers",
+            quorum=quorum,
+            minimum=minimum,
+            grace=grace,
+            deadline=deadline,
+            max_tokens=max_tokens,
+            **settings,
+        )
+        width = sum(self._draws(layer) for layer in self.layers)
+        for name, value in (("quorum", quorum), ("minimum", minimum)):
+            if value is not None and value > width:
+                raise ConfigError(f"Proposers: {name} = {value} of only {width} proposers")
+        self._single = width == len(self.layers)
+
+    async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+        """Run all at once and return what came in time."""
+        timeout = share(run, self.settings.deadline)
+        if self._single:
+            units = [
+                run(layer, prompt, references, at=at, role="proposer") for at, layer in enumerate(self.layers)
+            ]
+        else:
+            units = [
+                run(layer, prompt, references, at=at, role="proposer", sample=sample if draws > 1 else None)
+                for at, layer in enumerate(self.layers)
+                for draws in (self._draws(layer),)
+                for sample in range(draws)
+            ]
+        return await side_by_side(units, run, timeout=timeout)
+
+    def shape(self, references: int | None) -> int | None:
+        """Return the sum of what the layers give, times the samples."""
+        total = 0
+        for layer in self.layers:
+            given = layer.shape(references)
+            if given is None:
+                return None
+            total += given * self.samples
+        return total
+
+    def plan(self) -> Plan:
+        """Return the sum of the calls, and the steps of the longest."""
+        plans = [layer.plan() for layer in self.layers]
+        return Plan(sum(plan.calls for plan in plans) * self.samples, max(plan.steps for plan in plans))
+
+    def options(self) -> dict[str, Any]:
+        """Return the samples, if several, and the settings."""
+        samples = {"samples": self.samples} if self.samples != 1 else {}
+        return samples | self.settings.given()
+
+    def to_config(self) -> Any:
+        """Return `{"propose": […]}` with the settings."""
+        return {"propose": [layer.to_config() for layer in self.layers], **self.options()}
+
+    def _draws(self, layer: Layer) -> int:
+        return self.samples * (layer.samples if isinstance(layer, Agent) else 1)

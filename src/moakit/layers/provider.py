@@ -1,0 +1,67 @@
+"""A provider as users make one in Python: called with a model's name, it gives an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moakit.layers.agent import Agent
+from moakit.models.openai import OpenAIModel
+from moakit.models.providers import Endpoint, Price, checked_url
+
+
+class Provider:
+    """A named OpenAI-compatible endpoint: base URL, key, limits.
+
+    `price` is in dollars per million tokens, a `Price`, a number for both directions, or a mapping of model
+    names; `timeout` and `connect` are in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency`
+    hold for all runs together.
+
+    >>> lab = Provider("lab", base_url="http://127.0.0.1:8080/v1", api_key="secret")
+    >>> lab
+    Provider('lab', base_url='http://127.0.0.1:8080/v1', api_key='***')
+    >>> lab("gemma", temperature=0.3)
+    Agent('lab/gemma', temperature=0.3)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        base_url: str,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        price: Price | float | Mapping[str, Price | float] | None = None,
+        timeout: float | None = None,
+        connect: float = 5.0,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        concurrency: int | None = None,
+    ) -> None:
+        self.endpoint = Endpoint(
+            name=name,
+            base_url=checked_url(name, base_url),
+            api_key=api_key,
+            headers=dict(headers or {}),
+            price=_price(price),
+            timeout=timeout,
+            connect=connect,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            concurrency=concurrency,
+        )
+
+    def __call__(self, model: str, **settings: Any) -> Agent:
+        """Return an agent of this provider's model; the settings are those of `Agent`."""
+        return Agent(OpenAIModel(self.endpoint, model), **settings)
+
+    def __repr__(self) -> str:
+        return repr(self.endpoint).replace(type(self.endpoint).__name__, type(self).__name__, 1)
+
+
+def _price(price: Price | float | Mapping[str, Price | float] | None) -> Price | Mapping[str, Price] | None:
+    if price is None or isinstance(price, Price):
+        return price
+    if isinstance(price, Mapping):
+        return {name: one if isinstance(one, Price) else Price(one, one) for name, one in price.items()}
+    return Price(price, price)

@@ -1,0 +1,97 @@
+"""Layers one after another: each reads what the one before gave."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
+from moakit.layers.agent import Agent, as_layer
+from moakit.layers.aggregator import Aggregator, settings_config
+from moakit.layers.base import Layer
+from moakit.models.base import Model
+from moakit.policies.settings import settings_from
+from moakit.prompts import continues
+from moakit.run.scope import NO_REFERENCES, References, Run
+from moakit.types import Prompt, Response
+
+
+class Sequential(Layer):
+    """Feeds each layer the responses of the one before, as `torch.nn.Sequential` does.
+
+    Indexes, slices, adds and repeats: `ensemble[0]`, `ensemble[:2]`, `ensemble + layer`,
+    `Sequential(*[layer] * 3, last)`. `name` and `description` are what the server lists; the settings (see
+    `Settings`) hold for everything inside that sets none of its own, `deadline` for the whole.
+    Raises `ShapeError` when two layers do not fit.
+
+    >>> len(Sequential(Proposers("demo/planner", "demo/skeptic"), Aggregator("demo/editor")))
+    2
+    """
+
+    in_order: ClassVar[bool] = True
+
+    def __init__(
+        self, *layers: Layer | str | Model, name: str = "", description: str = "", **settings: Any
+    ) -> None:
+        if not layers:
+            raise ConfigError("Sequential needs at least one layer")
+        self.layers = tuple(as_layer(layer) for layer in layers)
+        self.name = name
+        self.description = description
+        self.settings = settings_from(name or type(self).__name__, **settings)
+        self.shape(None)
+
+    async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+        """Run the layers in order and return what the last one gives."""
+        last = len(self.layers) - 1
+        first = 0
+        if run.tail and continues(prompt) and isinstance(self.layers[last], Agent | Aggregator | Sequential):
+            # A tool's result came back: the tail goes on where it stopped, nobody is asked afresh.
+            first, references = last, NO_REFERENCES
+        for at in range(first, last + 1):
+            try:
+                references = await run(self.layers[at], prompt, references, at=at, tail=at == last)
+            except NotEnoughResponses:
+                if at == last or run.settings.on_no_references != "answer":
+                    raise
+                run.degrade()
+                references = NO_REFERENCES
+            if not run.path:
+                run.journey.layers.append(references)
+        return references
+
+    def shape(self, references: int | None) -> int | None:
+        """Return what comes out of the last layer."""
+        for place, layer in enumerate(self.layers):
+            try:
+                references = layer.shape(references)
+            except ShapeError as error:
+                raise ShapeError(f"layer {place}: {error.message}", hint=error.hint) from error
+        return references
+
+    def options(self) -> dict[str, Any]:
+        """Return name, description and settings, where given."""
+        named = {key: value for key in ("name", "description") if (value := getattr(self, key))}
+        return named | self.settings.given()
+
+    def with_child(self, place: int, layer: Layer) -> Layer:
+        """Return a Sequential in which one layer is another."""
+        return Sequential(*self.layers[:place], layer, *self.layers[place + 1 :], **self.options())
+
+    def to_config(self) -> Any:
+        """Return the long form: `{"layers": […]}` with the settings."""
+        named = {key: value for key in ("name", "description") if (value := getattr(self, key))}
+        layers = [layer.to_config() for layer in self.layers]
+        return {**named, "layers": layers, **settings_config(self.settings)}
+
+    def __getitem__(self, key: int | str | slice) -> Layer:  # type: ignore[override]
+        """Return a layer by index or address, or a Sequential of a slice."""
+        if isinstance(key, slice):
+            return Sequential(*self.layers[key], **self.options())
+        return super().__getitem__(key)
+
+    def __add__(self, other: Layer) -> Sequential:
+        more = other.layers if isinstance(other, Sequential) else (other,)
+        return Sequential(*self.layers, *more, **self.options())
+
+    def __mul__(self, times: int) -> Sequential:
+        return Sequential(*self.layers * times, **self.options())

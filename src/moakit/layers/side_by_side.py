@@ -1,0 +1,70 @@
+"""Running several layers at once and keeping the responses that came in time."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from moakit.errors import DeadlineExceeded, MoaError, NotEnoughResponses, UserError
+from moakit.policies.quorum import collect, quorum_for
+from moakit.run.scope import References, Run
+from moakit.types import Response
+
+SHARE = 0.6
+"""How much of the time left a layer may use when other layers come after it."""
+
+
+def share(run: Run, deadline: float | None = None) -> float:
+    """Return the seconds a layer may take: its own deadline, else what leaves 40 % to the layers after it."""
+    remaining = run.remaining
+    if deadline is not None:
+        return min(deadline, remaining)
+    return remaining if run.tail else remaining * SHARE
+
+
+async def side_by_side(
+    units: Sequence[Coroutine[Any, Any, Sequence[Response]]], run: Run, *, timeout: float
+) -> References:
+    """Run the units at once and return their responses in the order the units were given.
+
+    Raises `NotEnoughResponses` with every cause when fewer than `minimum` are there in the end; when
+    `strict`, the first failure.
+    """
+    settings = run.settings
+    width = len(units)
+    strict = bool(settings.strict)
+    create = run.journey.loop.create_task
+    tasks = [create(unit) for unit in units]
+    quorum = width if strict else quorum_for(width, settings.quorum)
+    await collect(tasks, quorum=quorum, grace=settings.grace, timeout=timeout, strict=strict)
+    responses: list[Response] = []
+    causes: list[Exception] = []
+    for task in tasks:
+        if task.cancelled():
+            run.dropped += 1
+        elif (error := task.exception()) is None:
+            responses.extend(task.result())
+        elif isinstance(error, MoaError) and not isinstance(error, UserError):
+            run.dropped += 1
+            causes.append(error)
+        else:
+            # The user's own mistake, or a defect: not something to go on without.
+            raise error
+    if run.dropped:
+        run.degrade()
+        if strict and causes:
+            raise causes[0]
+        _check_enough(run, len(responses), min(settings.minimum or 1, width), causes, timeout)
+    return tuple(responses)
+
+
+def _check_enough(run: Run, got: int, minimum: int, causes: list[Exception], timeout: float) -> None:
+    if got >= minimum:
+        return
+    late = run.dropped - len(causes)
+    if late:
+        causes.append(DeadlineExceeded(f"{late} gave no response within {timeout:.3g} s", path=run.path))
+    name = type(run.layer).__name__
+    raise NotEnoughResponses(
+        f"{name} at {run.path or 'the root'} has {got} of the {minimum} responses it needs", causes
+    )

@@ -1,0 +1,1 @@
+"""Reaching models: one protocol, the OpenAI wire, the demo models, the table of providers."""

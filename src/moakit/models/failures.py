@@ -1,0 +1,127 @@
+"""Turning what a provider answered, or how it failed to, into a typed error."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from moakit.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    CallError,
+    ContentFiltered,
+    ContextTooLong,
+    RateLimited,
+)
+
+RETRYABLE = frozenset({408, 409, 425, 500, 502, 503, 504, 520, 522, 524, 529})
+"""Statuses the official SDK repeats, with those of common gateways; 429 is `RateLimited`."""
+
+_TOO_LONG = re.compile(
+    r"context.{0,20}(length|window)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
+)
+_SECRET = re.compile(r"\b(sk|gsk|key|tgp|xai|hf|pk)[-_][A-Za-z0-9_\-*]{6,}|Bearer\s+\S+", re.IGNORECASE)
+_SHOWN = 300
+
+
+def from_status(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    model: str,
+    key: str | None,
+    key_variable: str | None,
+) -> CallError:
+    """Return the error for an HTTP answer that is not a success."""
+    code, text = _read(body)
+    message = redact(text, key) or f"the provider answered HTTP {status}"
+    facts: dict[str, Any] = {
+        "model": model,
+        "status": status,
+        "code": code,
+        "retry_after": retry_after(headers),
+        "should_retry": _flag(headers.get("x-should-retry")),
+    }
+    if status == 429:
+        return RateLimited(f"rate limited: {message}", **facts)
+    if status in (401, 403):
+        hint = f"check {key_variable}" if key_variable else "check the provider's api_key"
+        return AuthenticationFailed(f"HTTP {status}: {message}", hint=hint, **facts)
+    return _from_text(f"HTTP {status}: {message}", code, text, facts)
+
+
+def from_error(error: object, *, model: str, key: str | None) -> CallError:
+    """Return the error for an error object inside an answer of status 200 or inside a stream."""
+    code, text = _read(msgspec.json.encode({"error": error}))
+    status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
+    facts: dict[str, Any] = {"model": model, "status": status, "code": code}
+    message = redact(text, key) or "the provider sent an error"
+    if status == 429 or (code or "").startswith("rate_limit"):
+        return RateLimited(f"rate limited: {message}", **facts)
+    return _from_text(message, code, text, facts)
+
+
+def _from_text(message: str, code: str | None, text: str, facts: Mapping[str, Any]) -> CallError:
+    if code == "context_length_exceeded" or (
+        facts["status"] in (400, 413, 422, None) and _TOO_LONG.search(text)
+    ):
+        return ContextTooLong(message, hint="shorten the prompt or use a model with a larger window", **facts)
+    if code in ("content_filter", "content_policy_violation"):
+        return ContentFiltered(message, **facts)
+    hint = "check the model's name with `moa models`" if facts["status"] == 404 else None
+    return BadResponse(message, hint=hint, **facts)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a provider asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("Retry-After") or headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or not value:
+        return seconds
+    try:
+        when = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, when - time.time())
+
+
+def redact(text: str, key: str | None) -> str:
+    """Return provider text, shortened, without the key in use or anything that looks like one."""
+    if key:
+        text = text.replace(key, "***")
+    text = _SECRET.sub("***", " ".join(text.split()))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _read(body: bytes) -> tuple[str | None, str]:
+    try:
+        data = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, body[:2000].decode("utf-8", "replace")
+    error = data.get("error", data) if isinstance(data, dict) else data
+    if not isinstance(error, dict):
+        return None, str(error)
+    code = error.get("code") or error.get("type")
+    text = error.get("message") or error.get("detail") or msgspec.json.encode(error).decode()
+    return (None if code is None else str(code)), text if isinstance(text, str) else str(text)
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _flag(value: str | None) -> bool | None:
+    return {"true": True, "false": False}.get((value or "").strip().lower())

@@ -1,0 +1,252 @@
+"""The table of providers: name, address, key variable, quirks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from moakit.errors import ConfigError, UnknownModel
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars per million tokens; `cached` is the price of cached prompt tokens, if it differs."""
+
+    input: float
+    output: float
+    cached: float | None = None
+
+
+class Quirks(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider departs from OpenAI's format.
+
+    `rename` maps parameters to the provider's names; `drop` lists those it rejects; `suggested` are models
+    to begin with, small ones first, the aggregator last; `prices` is the provider's id in genai-prices.
+    """
+
+    rename: Mapping[str, str] = {}
+    drop: frozenset[str] = frozenset()
+    usage_in_stream: bool = True
+    suggested: tuple[str, ...] = ()
+    prices: str | None = None
+
+
+PLAIN = Quirks()
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider's models are reached.
+
+    `api_key` is used as it is; otherwise the environment variable `key_variable` is read at the first call.
+    `timeout` is in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency` limit all runs together;
+    `price` is for every model, or by model name; `local` marks a server on the user's own machine, which costs 0.
+    """
+
+    name: str
+    base_url: str
+    api_key: str | None = None
+    key_variable: str | None = None
+    headers: Mapping[str, str] = {}
+    price: Price | Mapping[str, Price] | None = None
+    timeout: float | None = None
+    connect: float = 5.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    concurrency: int | None = None
+    local: bool = False
+    quirks: Quirks = PLAIN
+
+    def key(self, environ: Mapping[str, str] | None = None) -> str | None:
+        """Return the key: the given one, else the environment's, else None."""
+        if self.api_key is not None or self.key_variable is None:
+            return self.api_key
+        return (os.environ if environ is None else environ).get(self.key_variable)
+
+    @property
+    def identity(self) -> tuple[str, str, str | None]:
+        """What pools and limits are kept by: name, address, key."""
+        return (self.name, self.base_url, self.api_key)
+
+    def __repr__(self) -> str:
+        key = ", api_key='***'" if self.api_key else ""
+        return f"{type(self).__name__}({self.name!r}, base_url={self.base_url!r}{key})"
+
+    def __rich_repr__(self) -> Any:
+        yield self.name
+        yield "base_url", self.base_url
+
+
+_OPENAI_STYLE = {"max_tokens": "max_completion_tokens"}
+
+
+def _hosted(name: str, base_url: str, key_variable: str, **quirks: Any) -> Endpoint:
+    return Endpoint(name=name, base_url=base_url, key_variable=key_variable, quirks=Quirks(**quirks))
+
+
+def _local(name: str, base_url: str, key_variable: str | None = None) -> Endpoint:
+    return Endpoint(name=name, base_url=base_url, key_variable=key_variable, local=True)
+
+
+PROVIDERS: Mapping[str, Endpoint] = {
+    endpoint.name: endpoint
+    for endpoint in (
+        _hosted(
+            "groq",
+            "https://api.groq.com/openai/v1",
+            "GROQ_API_KEY",
+            prices="groq",
+            suggested=("llama-3.1-8b-instant", "openai/gpt-oss-20b", "llama-3.3-70b-versatile"),
+        ),
+        _hosted(
+            "together",
+            "https://api.together.ai/v1",
+            "TOGETHER_API_KEY",
+            prices="together",
+            suggested=(
+                "Qwen/Qwen2.5-7B-Instruct-Turbo",
+                "meta-llama/Meta-Llama-3.1-8B-Instruct-Turbo",
+                "Qwen/Qwen2.5-72B-Instruct-Turbo",
+            ),
+        ),
+        _hosted(
+            "openai",
+            "https://api.openai.com/v1",
+            "OPENAI_API_KEY",
+            prices="openai",
+            rename=_OPENAI_STYLE,
+            suggested=("gpt-4.1-mini", "gpt-4o-mini", "gpt-4.1"),
+        ),
+        _hosted(
+            "openrouter",
+            "https://openrouter.ai/api/v1",
+            "OPENROUTER_API_KEY",
+            prices="openrouter",
+            suggested=(
+                "meta-llama/llama-3.1-8b-instruct",
+                "mistralai/mistral-nemo",
+                "meta-llama/llama-3.3-70b-instruct",
+            ),
+        ),
+        _hosted(
+            "anthropic",
+            "https://api.anthropic.com/v1",
+            "ANTHROPIC_API_KEY",
+            prices="anthropic",
+            drop=frozenset({"seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs"}),
+            suggested=("claude-haiku-4-5", "claude-sonnet-4-5"),
+        ),
+        _hosted(
+            "gemini",
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+            "GEMINI_API_KEY",
+            prices="google",
+            suggested=("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"),
+        ),
+        _hosted(
+            "mistral",
+            "https://api.mistral.ai/v1",
+            "MISTRAL_API_KEY",
+            prices="mistral",
+            rename={"seed": "random_seed"},
+            usage_in_stream=False,
+            drop=frozenset({"logprobs", "top_logprobs"}),
+            suggested=("ministral-8b-latest", "mistral-small-latest", "mistral-large-latest"),
+        ),
+        _hosted(
+            "deepseek",
+            "https://api.deepseek.com",
+            "DEEPSEEK_API_KEY",
+            prices="deepseek",
+            suggested=("deepseek-chat",),
+        ),
+        _hosted(
+            "fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY", prices="fireworks"
+        ),
+        _hosted("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", prices="cerebras"),
+        _hosted("sambanova", "https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY"),
+        _hosted("xai", "https://api.x.ai/v1", "XAI_API_KEY", prices="x-ai"),
+        _hosted("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", prices="moonshotai"),
+        _hosted("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", prices="zai"),
+        _hosted("dashscope", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"),
+        _hosted("nebius", "https://api.studio.nebius.com/v1", "NEBIUS_API_KEY", prices="huggingface_nebius"),
+        _hosted("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
+        _hosted("vercel", "https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY"),
+        _local("ollama", "http://localhost:11434/v1", "OLLAMA_API_KEY"),
+        _local("vllm", "http://localhost:8000/v1"),
+        _local("lmstudio", "http://localhost:1234/v1"),
+        _local("llamacpp", "http://127.0.0.1:8080/v1"),
+        Endpoint(name="litellm", base_url="http://localhost:4000/v1", key_variable="LITELLM_API_KEY"),
+    )
+}
+"""Every built-in provider by name."""
+
+DEMO = "demo"
+"""The provider name of the built-in demo models."""
+
+
+def variable(provider: str, suffix: str) -> str:
+    """Return the environment variable for a provider, such as `LAB_BASE_URL`."""
+    return re.sub(r"[^A-Z0-9]", "_", provider.upper()) + suffix
+
+
+def find_endpoint(name: str, environ: Mapping[str, str] | None = None) -> Endpoint:
+    """Return the built-in provider, or the one whose `NAME_BASE_URL` is in the environment.
+
+    Raises `UnknownModel` with the nearest name when there is neither.
+    """
+    environ = os.environ if environ is None else environ
+    built_in = PROVIDERS.get(name)
+    base_url = environ.get(variable(name, "_BASE_URL"))
+    if name == "ollama" and not base_url and environ.get("OLLAMA_HOST"):
+        base_url = ollama_url(environ["OLLAMA_HOST"])
+    if built_in is None and not base_url:
+        raise UnknownModel(
+            "provider",
+            name,
+            [*PROVIDERS, DEMO],
+            hint=f"set {variable(name, '_BASE_URL')}, or describe it in moa.toml under [providers.{name}]",
+        )
+    key_variable = variable(name, "_API_KEY")
+    if built_in is not None and built_in.key_variable:
+        key_variable = built_in.key_variable
+    api_key = environ.get(key_variable)
+    if built_in is None:
+        return Endpoint(name=name, base_url=checked_url(name, str(base_url)), api_key=api_key)
+    if not base_url:
+        return msgspec.structs.replace(built_in, api_key=api_key)
+    url = checked_url(name, base_url)
+    local = built_in.local and "://ollama.com" not in url
+    return msgspec.structs.replace(built_in, base_url=url, api_key=api_key, local=local)
+
+
+def checked_url(provider: str, url: str) -> str:
+    """Return a base URL without its trailing slash; raises `ConfigError` when it is not http(s)."""
+    if not re.match(r"https?://[^/\s]+", url):
+        raise ConfigError(
+            f"provider {provider!r}: base_url {url!r} is not an http(s) address",
+            hint="it looks like http://127.0.0.1:8080/v1",
+        )
+    return url.rstrip("/")
+
+
+def ollama_url(host: str) -> str:
+    """Return the base URL for `OLLAMA_HOST`, which may lack scheme and port and may say 0.0.0.0."""
+    host = host.strip().rstrip("/").removesuffix("/v1")
+    scheme, _, rest = host.rpartition("://")
+    if not scheme and not re.search(r":\d+$", rest):
+        rest += ":11434"
+    rest = re.sub(r"^(0\.0\.0\.0|\[::\])", "127.0.0.1", rest)
+    return f"{scheme or 'http'}://{rest}/v1"
+
+
+def split_name(model: str) -> tuple[str, str]:
+    """Split `provider/model` at the first slash; raises `UnknownModel` when there is none."""
+    provider, slash, rest = model.partition("/")
+    if not slash or not provider or not rest:
+        raise UnknownModel(
+            "model", model, hint="a model is written provider/model, such as groq/llama-3.1-8b-instant"
+        )
+    return provider, rest

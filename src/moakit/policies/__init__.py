@@ -1,0 +1,1 @@
+"""Waiting and failing: one policy a file, each usable alone."""

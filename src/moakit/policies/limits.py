@@ -1,0 +1,114 @@
+"""A provider's limits, shared by all runs of an event loop: requests and tokens a minute, calls at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from moakit.models.providers import Endpoint
+
+MINUTE = 60.0
+
+_limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str | None], Limiter]] = (
+    WeakKeyDictionary()
+)
+
+
+class Window:
+    """At most `limit` units in any 60 seconds."""
+
+    __slots__ = ("_entries", "_limit", "_used")
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._entries: deque[list[float]] = deque()
+        self._used = 0.0
+
+    def delay(self, amount: float, now: float) -> float:
+        """Return the seconds until `amount` more fits; an amount above the limit fits when nothing is used."""
+        while self._entries and self._entries[0][0] <= now - MINUTE:
+            self._used -= self._entries.popleft()[1]
+        if not self._entries or self._used + amount <= self._limit:
+            return 0.0
+        freed = 0.0
+        for at, used in self._entries:
+            freed += used
+            if self._used - freed + amount <= self._limit:
+                return at + MINUTE - now
+        return self._entries[-1][0] + MINUTE - now
+
+    def take(self, amount: float, now: float) -> list[float]:
+        """Count an amount from now on; the entry returned is what `settle` corrects."""
+        entry = [now, amount]
+        self._entries.append(entry)
+        self._used += amount
+        return entry
+
+    def settle(self, entry: list[float], amount: float) -> None:
+        """Replace an estimate by what was really used."""
+        self._used += amount - entry[1]
+        entry[1] = amount
+
+
+class Permit:
+    """Leave for one call; `settle` says how many tokens it took in the end."""
+
+    __slots__ = ("_entry", "_window")
+
+    def __init__(self, window: Window | None = None, entry: list[float] | None = None) -> None:
+        self._window = window
+        self._entry = entry
+
+    def settle(self, tokens: int) -> None:
+        """Correct the estimate; without a token limit this does nothing."""
+        if self._window is not None and self._entry is not None:
+            self._window.settle(self._entry, tokens)
+
+
+class Limiter:
+    """One provider's limits; callers are served in the order they came."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._requests = Window(endpoint.requests_per_minute) if endpoint.requests_per_minute else None
+        self._tokens = Window(endpoint.tokens_per_minute) if endpoint.tokens_per_minute else None
+        self._slots = asyncio.Semaphore(endpoint.concurrency) if endpoint.concurrency else None
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def permit(self, tokens: int) -> AsyncIterator[Permit]:
+        """Wait until a call of about this many tokens may be made, and hold its place."""
+        if self._slots is not None:
+            async with self._slots:
+                yield await self._admit(tokens)
+        else:
+            yield await self._admit(tokens)
+
+    async def _admit(self, tokens: int) -> Permit:
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            while delay := max(
+                self._requests.delay(1, loop.time()) if self._requests else 0.0,
+                self._tokens.delay(tokens, loop.time()) if self._tokens else 0.0,
+            ):
+                await asyncio.sleep(delay)
+            if self._requests:
+                self._requests.take(1, loop.time())
+            return Permit(self._tokens, self._tokens.take(tokens, loop.time())) if self._tokens else Permit()
+
+
+def limiter_for(endpoint: Endpoint | None) -> Limiter | None:
+    """Return the running loop's limiter of an endpoint, None when it has no limits."""
+    if endpoint is None or not (
+        endpoint.requests_per_minute or endpoint.tokens_per_minute or endpoint.concurrency
+    ):
+        return None
+    limiters = _limiters.setdefault(asyncio.get_running_loop(), {})
+    limiter = limiters.get(endpoint.identity)
+    if limiter is None:
+        limiter = limiters[endpoint.identity] = Limiter(endpoint)
+    return limiter

@@ -1,0 +1,92 @@
+"""How long to wait for several tasks: a quorum, a grace period, a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+GRACE = 2.0
+"""The shortest default grace period, in seconds."""
+
+
+def quorum_for(width: int, quorum: int | None) -> int:
+    """Return how many of `width` proposals are enough: all of fewer than three, else all but one."""
+    return min(width, quorum) if quorum is not None else (width if width < 3 else width - 1)
+
+
+async def collect(
+    tasks: Sequence[asyncio.Task[Any]],
+    *,
+    quorum: int,
+    grace: float | None = None,
+    timeout: float | None = None,
+    strict: bool = False,
+) -> None:
+    """Wait until the tasks are done, or enough of them are; cancel the rest. All are done on return.
+
+    Enough is: `quorum` of them succeeded and `grace` seconds have passed since; or `timeout` seconds have
+    passed in all; or, when `strict`, one of them failed. When this wait is cancelled, so are the tasks.
+    """
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    end = None if timeout is None else started + timeout
+    waiter = loop.create_future()
+    pending = len(tasks)
+    succeeded = 0
+    failed = False
+    enough = False
+
+    def count(task: asyncio.Task[Any]) -> None:
+        nonlocal pending, succeeded, failed, enough
+        pending -= 1
+        if task.cancelled() or task.exception() is not None:
+            failed = True
+        else:
+            succeeded += 1
+        enough = pending == 0 or (strict and failed) or (succeeded >= quorum and not grace_runs)
+        if enough and not waiter.done():
+            waiter.set_result(None)
+
+    def expire() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    grace_runs = False
+    for task in tasks:
+        task.add_done_callback(count)
+    try:
+        await _until(waiter, end, expire, loop)
+        if pending and succeeded >= quorum and not (strict and failed):
+            grace_runs = True
+            waiter = loop.create_future()
+            patience = max(GRACE, loop.time() - started) if grace is None else grace
+            due = loop.time() + patience
+            await _until(waiter, due if end is None else min(end, due), expire, loop)
+    finally:
+        if pending:
+            await _cancel(tasks, _reason(quorum=succeeded >= quorum, strict=strict and failed))
+
+
+async def _until(
+    waiter: asyncio.Future[None], when: float | None, expire: Any, loop: asyncio.AbstractEventLoop
+) -> None:
+    handle = None if when is None else loop.call_at(when, expire)
+    try:
+        await waiter
+    finally:
+        if handle is not None:
+            handle.cancel()
+
+
+def _reason(*, quorum: bool, strict: bool) -> str:
+    if strict:
+        return "another one failed"
+    return "the quorum was there" if quorum else "the layer's time was up"
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]], reason: str) -> None:
+    for task in tasks:
+        task.cancel(reason)
+    # Their exceptions are looked at by whoever made them; here they only have to end.
+    await asyncio.gather(*tasks, return_exceptions=True)

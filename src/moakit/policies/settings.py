@@ -1,0 +1,99 @@
+"""The settings of waiting and failing, and their defaults."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from moakit.errors import ConfigError
+from moakit.prompts.layouts import Layout, layout_named
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings of a layer; None means "as the layer around it", in the end `DEFAULTS`.
+
+    quorum: go on, after `grace`, once this many proposals are there.
+    grace: seconds to wait for the rest then; by default as long as the quorum took, at least 2.
+    minimum: fewer proposals than this in the end are `NotEnoughResponses`.
+    deadline: seconds for the whole run; on a layer, for that layer.
+    timeout, first_token, idle: seconds for one call, to its first token, between two tokens.
+    retries: attempts of a call after the first.
+    max_tokens: the longest response of an agent that sets no limit of its own, in tokens.
+    strict: wait for every proposer; any failure fails.
+    on_no_references: "error", or "answer": the aggregator alone.
+    on_no_aggregator: "error", or "best": the proposal the others agree with most.
+    prompt: the layout: "moakit", "together", a `Template` or a function.
+    multiturn: False shows models the system message and the last user message only.
+    """
+
+    quorum: int | None = None
+    grace: float | None = None
+    minimum: int | None = None
+    deadline: float | None = None
+    timeout: float | None = None
+    first_token: float | None = None
+    idle: float | None = None
+    retries: int | None = None
+    max_tokens: int | None = None
+    strict: bool | None = None
+    on_no_references: Literal["error", "answer"] | None = None
+    on_no_aggregator: Literal["error", "best"] | None = None
+    prompt: Layout | None = None
+    multiturn: bool | None = None
+
+    def over(self, outer: Settings) -> Settings:
+        """Return these settings with the gaps filled from the layer around; a deadline is never inherited."""
+        if self is NO_SETTINGS and outer.deadline is None:
+            return outer
+        merged = {
+            name: getattr(outer, name) if (own := getattr(self, name)) is None else own for name in INHERITED
+        }
+        return Settings(**merged)
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that were set."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
+INHERITED = tuple(name for name in Settings.__struct_fields__ if name != "deadline")
+NO_SETTINGS = Settings()
+DEFAULTS = Settings(
+    minimum=1,
+    timeout=120.0,
+    retries=2,
+    strict=False,
+    on_no_references="error",
+    on_no_aggregator="error",
+    prompt="moakit",
+    multiturn=True,
+)
+"""What holds where nothing is set. `first_token` and `idle` (below) apply where a call is streamed anyway."""
+DEADLINE, FIRST_TOKEN, IDLE = 300.0, 60.0, 30.0
+
+_SECONDS = ("grace", "deadline", "timeout", "first_token", "idle")
+_COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1}
+_CHOICES = {"on_no_references": ("error", "answer"), "on_no_aggregator": ("error", "best")}
+
+
+def settings_from(owner: str, **given: Any) -> Settings:
+    """Return checked settings; a value out of range is a ConfigError that names the owner and the setting."""
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if name in _SECONDS:
+            good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+            wanted = "seconds, more than 0"
+            good = good or (name == "grace" and value == 0)
+        elif name in _COUNTS:
+            good = isinstance(value, int) and not isinstance(value, bool) and value >= _COUNTS[name]
+            wanted = f"a whole number, {_COUNTS[name]} or more"
+        elif name in _CHOICES:
+            good, wanted = value in _CHOICES[name], " or ".join(map(repr, _CHOICES[name]))
+        elif name == "prompt":
+            layout_named(value)
+            continue
+        else:
+            good, wanted = isinstance(value, bool), "true or false"
+        if not good:
+            raise ConfigError(f"{owner}: {name} = {value!r} is not {wanted}")
+    return Settings(**given) if given else NO_SETTINGS

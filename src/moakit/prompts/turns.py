@@ -1,0 +1,57 @@
+"""Which part of a conversation a model is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moakit.types import Message, Prompt, text_of
+
+
+def continues(prompt: Prompt) -> bool:
+    """Say whether the conversation ends in a tool's result, so that the answer goes on where it stopped."""
+    return prompt[-1].get("role") in ("tool", "function")
+
+
+def last_turn(prompt: Prompt) -> Prompt:
+    """Return the leading system messages and the last user message only (with its tool loop, if it is in one)."""
+    head = [message for message in prompt if message.get("role") in ("system", "developer")]
+    for index in range(len(prompt) - 1, -1, -1):
+        if prompt[index].get("role") == "user":
+            return [*head, *prompt[index:]] if continues(prompt) else [*head, prompt[index]]
+    return prompt
+
+
+def without_tools(prompt: Prompt) -> Prompt:
+    """Return the conversation with tool calls and results told in words, for models that have no tools.
+
+    A conversation without any is returned as it is.
+    """
+    if not any(
+        message.get("tool_calls") or message.get("role") in ("tool", "function") for message in prompt
+    ):
+        return prompt
+    told: list[Message] = []
+    names: dict[str, str] = {}
+    for message in prompt:
+        if message.get("role") in ("tool", "function"):
+            name = names.get(str(message.get("tool_call_id")), str(message.get("name") or "tool"))
+            _tell(told, f"[result of {name}: {text_of(message)}]")
+        elif message.get("tool_calls"):
+            lines = [text_of(message)] if text_of(message) else []
+            for call in message["tool_calls"]:
+                function = call.get("function") or {}
+                names[str(call.get("id"))] = str(function.get("name"))
+                lines.append(f"[called {function.get('name')} with {function.get('arguments')}]")
+            rest = {key: value for key, value in message.items() if key != "tool_calls"}
+            told.append({**rest, "content": "\n".join(lines)})
+        else:
+            told.append(message)
+    return told
+
+
+def _tell(told: list[Message], text: str) -> None:
+    last: dict[str, Any] = dict(told[-1]) if told else {}
+    if last.get("role") == "assistant":
+        told[-1] = {**last, "content": f"{text_of(last)}\n{text}"}
+    else:
+        told.append({"role": "assistant", "content": text})

@@ -1,0 +1,165 @@
+"""One run from start to end: its ledger, its readers, its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from moakit.errors import DeadlineExceeded, MoaError, ShapeError
+from moakit.events import Delta, Event, RunFailed, RunFinished, RunStarted
+from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
+from moakit.run.scope import NO_REFERENCES, References, Run, Runnable
+from moakit.types import Answer, Call, Prompt, Response, Usage
+
+
+class Journey:
+    """The state of one run, shared by the scopes of its layers and by nothing else.
+
+    `streaming` says that the tail's tokens are wanted, `proposers` that everyone's are. `watched` says that
+    somebody reads the events at all; without a reader none are made.
+    """
+
+    __slots__ = (
+        "_name", "_readers", "answered", "calls", "degraded", "gate", "layers", "loop", "parameters",
+        "proposers", "references", "run_id", "started", "streaming", "told", "watched",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        readers: Sequence[Callable[[Event], None]] = (),
+        gate: Gate | None = None,
+        streaming: bool = False,
+        proposers: bool = False,
+    ) -> None:
+        self.run_id = f"run_{os.urandom(8).hex()}"
+        self.loop = asyncio.get_running_loop()
+        self.started = self.loop.time()
+        self.parameters: Mapping[str, Any] = parameters or {}
+        self.calls: list[Call] = []
+        self.layers: list[References] = []
+        self.references: References = NO_REFERENCES
+        self.degraded = False
+        self.answered = False
+        self.streaming = streaming
+        self.proposers = proposers
+        self.gate = gate
+        self.told: tuple[Prompt, Prompt] | None = None
+        self.watched = bool(readers)
+        self._readers = tuple(readers)
+        self._name = name
+
+    def emit(self, event: Event) -> None:
+        """Tell every reader."""
+        for reader in self._readers:
+            reader(event)
+
+    async def execute(self, layer: Runnable, prompt: Prompt, *, settings: Settings | None = None) -> Answer:
+        """Run a layer as the whole ensemble and return its answer; raises `MoaError`."""
+        own = layer.settings if settings is None else settings.over(layer.settings)
+        deadline = (settings and settings.deadline) or layer.settings.deadline or DEADLINE
+        scope = Run(
+            self,
+            layer,
+            path="",
+            settings=own.over(DEFAULTS),
+            deadline_at=self.started + deadline,
+            tail=True,
+            role="agent",
+        )
+        scope.tell(RunStarted, ensemble=self._name or type(layer).__name__)
+        try:
+            answer = self._answer(layer, await self._respond(scope, layer, prompt, deadline))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            scope.tell(RunFailed, error=error)
+            raise
+        scope.tell(RunFinished, answer=answer)
+        return answer
+
+    async def _respond(self, scope: Run, layer: Runnable, prompt: Prompt, deadline: float) -> Response:
+        try:
+            async with asyncio.timeout_at(scope.deadline_at) as timer:
+                responses = await layer.forward(prompt, NO_REFERENCES, scope)
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise DeadlineExceeded(
+                f"the run took longer than its deadline of {deadline:g} s",
+                hint="raise `deadline`, or set `timeout` so that slow calls fail sooner",
+            ) from error
+        if len(responses) != 1:
+            raise ShapeError(
+                f"{self._name or type(layer).__name__} ended in {len(responses)} responses, not in one",
+                hint="end it in an Aggregator or another layer that gives one response",
+            )
+        response = responses[0]
+        if self.streaming and not self.answered:
+            self._tell_whole(response)
+        return response
+
+    def _tell_whole(self, response: Response) -> None:
+        """Send the text of a tail that did not stream."""
+        at = self.loop.time() - self.started
+        if response.text:
+            self.emit(Delta(run_id=self.run_id, path=response.path, at=at, text=response.text, answer=True))
+        if response.tool_calls:
+            fragments = [{"index": index, **call} for index, call in enumerate(response.tool_calls)]
+            data = {"tool_calls": fragments}
+            self.emit(
+                Delta(
+                    run_id=self.run_id,
+                    path=response.path,
+                    at=at,
+                    text="",
+                    kind="tool",
+                    answer=True,
+                    data=data,
+                )
+            )
+
+    def _answer(self, layer: Runnable, response: Response) -> Answer:
+        usage = Usage()
+        cost: float | None = 0.0
+        failures: tuple[Call, ...] = ()
+        for call in self.calls:
+            usage += call.usage
+            cost = None if cost is None or call.cost is None else cost + call.cost
+            if call.status != "ok":
+                failures += (call,)
+        return Answer(
+            text=response.text,
+            response=response,
+            references=self.references,
+            layers=tuple(self.layers) if self.layers else ((response,),),
+            usage=usage,
+            cost=cost,
+            calls=tuple(self.calls),
+            failures=failures,
+            degraded=self.degraded or bool(failures),
+            duration=self.loop.time() - self.started,
+            run_id=self.run_id,
+        )
+
+
+class Gate:
+    """Whether the reader of a stream keeps up; what a `Stream` gives a journey."""
+
+    __slots__ = ()
+
+    @property
+    def full(self) -> bool:
+        """Whether the reader is behind."""
+        raise NotImplementedError
+
+    async def drain(self) -> None:
+        """Wait until the reader has caught up."""
+        raise NotImplementedError
+
+
+__all__ = ["Gate", "Journey", "MoaError"]

@@ -1,0 +1,212 @@
+"""What a layer sees of the run it is part of: the one door to other layers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+
+from moakit.errors import DeadlineExceeded, ShapeError
+from moakit.events import Delta, Event, LayerFinished, LayerStarted
+from moakit.policies.settings import NO_SETTINGS, Settings
+from moakit.types import Call, Prompt, Response
+
+if TYPE_CHECKING:
+    from moakit.run.journey import Journey
+
+References: TypeAlias = tuple[Response, ...]
+NO_REFERENCES: References = ()
+
+
+class Runnable(Protocol):
+    """What a run needs of a layer."""
+
+    settings: Settings
+    leaf: ClassVar[bool]
+    keeps_deadline: ClassVar[bool]
+
+    async def forward(self, prompt: Prompt, references: References, run: Run) -> Sequence[Response]:
+        """Do the layer's work."""
+
+    def children(self) -> Sequence[Runnable]:
+        """Return the layers inside this one, in the order of their addresses."""
+
+
+class Run:
+    """One layer's view of a run: `await run(layer, prompt, references)` runs another layer inside it.
+
+    `path` is this layer's address; `tail` says that its response is the answer; `role` what its calls are
+    called; `settings` what holds here; `parameters` the request's sampling, which is for the tail alone;
+    `remaining` the seconds until the deadline.
+    """
+
+    __slots__ = (
+        "_counts", "deadline_at", "dropped", "journey", "layer", "parameters", "path", "role", "sample",
+        "settings", "tail",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        journey: Journey,
+        layer: Runnable,
+        *,
+        path: str,
+        settings: Settings,
+        deadline_at: float,
+        tail: bool,
+        role: str,
+        sample: int | None = None,
+    ) -> None:
+        self.journey = journey
+        self.layer = layer
+        self.path = path
+        self.settings = settings
+        self.deadline_at = deadline_at
+        self.tail = tail
+        self.role = role
+        self.sample = sample
+        self.parameters: Mapping[str, Any] = journey.parameters if tail else {}
+        self.dropped = 0
+        self._counts: dict[str, int] = {}
+
+    @property
+    def run_id(self) -> str:
+        """The run's identifier."""
+        return self.journey.run_id
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left until the deadline that holds here."""
+        return self.deadline_at - self.journey.loop.time()
+
+    async def __call__(
+        self,
+        layer: Runnable,
+        prompt: Prompt,
+        references: Sequence[Response] = NO_REFERENCES,
+        *,
+        tail: bool = False,
+        role: str | None = None,
+        at: int | None = None,
+        sample: int | None = None,
+    ) -> References:
+        """Run a layer inside this one and return its responses.
+
+        Pass `tail=True` when its response will be this layer's own, unchanged, so that it may stream as the
+        answer. `role` names its calls in events ("proposer", "aggregator", "judge"). `at` is its place among
+        the children, found by itself unless the same layer stands there twice; `sample` numbers several
+        draws from it.
+        """
+        journey = self.journey
+        own = layer.settings
+        scope = Run(
+            journey,
+            layer,
+            path=self._address(layer, at, sample),
+            settings=self.settings if own is NO_SETTINGS else own.over(self.settings),
+            deadline_at=self.deadline_at,
+            tail=tail and self.tail,
+            role=role or self.role,
+            sample=sample,
+        )
+        references = tuple(references)
+        if scope.tail:
+            journey.references = references
+        watched = journey.watched and not layer.leaf
+        if watched:
+            scope.tell(LayerStarted, name=type(layer).__name__)
+        if own.deadline is None:
+            responses = await layer.forward(prompt, references, scope)
+        else:
+            responses = await scope.within(own.deadline, prompt, references)
+        if type(responses) is not tuple:
+            responses = _checked(layer, scope.path, responses)
+        if watched:
+            scope.tell(LayerFinished, responses=responses, dropped=scope.dropped)
+        return responses
+
+    def draw(self, sample: int) -> Run:
+        """Return the scope of one of several samples of this scope's own layer."""
+        return Run(
+            self.journey,
+            self.layer,
+            path=f"{self.path}#{sample}",
+            settings=self.settings,
+            deadline_at=self.deadline_at,
+            tail=False,
+            role=self.role,
+            sample=sample,
+        )
+
+    async def within(self, seconds: float, prompt: Prompt, references: References) -> Sequence[Response]:
+        """Run this scope's own layer under its own deadline."""
+        self.deadline_at = min(self.deadline_at, self.journey.loop.time() + seconds)
+        if self.layer.keeps_deadline:
+            return await self.layer.forward(prompt, references, self)
+        try:
+            async with asyncio.timeout_at(self.deadline_at) as timer:
+                return await self.layer.forward(prompt, references, self)
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise DeadlineExceeded(
+                f"{type(self.layer).__name__} at {self.path or 'the root'} took longer than {seconds:g} s",
+                path=self.path,
+                hint="raise `deadline`, or set one on the layers inside so that they go on with what they have",
+            ) from error
+
+    def tell(self, kind: type[Event], **fields: Any) -> None:
+        """Emit an event from this layer, if anybody is listening."""
+        journey = self.journey
+        if journey.watched:
+            at = journey.loop.time() - journey.started
+            journey.emit(kind(run_id=journey.run_id, path=self.path, at=at, **fields))
+
+    def heard(self, text: str, kind: str, index: int, data: Mapping[str, Any] | None) -> None:
+        """Emit a piece of this layer's response."""
+        journey = self.journey
+        if self.tail:
+            journey.answered = True
+        journey.emit(
+            Delta(
+                run_id=journey.run_id,
+                path=self.path,
+                at=journey.loop.time() - journey.started,
+                text=text,
+                kind=kind,
+                answer=self.tail,
+                index=index,
+                data=data,
+            )
+        )
+
+    def record(self, call: Call) -> None:
+        """Enter a call in the run's ledger."""
+        self.journey.calls.append(call)
+
+    def degrade(self) -> None:
+        """Note that something was dropped or replaced."""
+        self.journey.degraded = True
+
+    def _address(self, layer: Runnable, at: int | None, sample: int | None) -> str:
+        if at is None:
+            children = self.layer.children()
+            at = next((place for place, child in enumerate(children) if child is layer), len(children))
+        path = f"{self.path}.{at}" if self.path else str(at)
+        if sample is None:
+            # A layer that runs the same child again draws another sample from it.
+            sample = self._counts.get(path, 0)
+            self._counts[path] = sample + 1
+            return f"{path}#{sample}" if sample else path
+        return f"{path}#{sample}"
+
+
+def _checked(layer: Runnable, path: str, responses: object) -> References:
+    if isinstance(responses, Response):
+        return (responses,)
+    if isinstance(responses, list | tuple) and all(isinstance(response, Response) for response in responses):
+        return tuple(responses)
+    raise ShapeError(
+        f"{type(layer).__name__} at {path or 'the root'} returned {type(responses).__name__}",
+        hint="forward returns a tuple of Response",
+    )

@@ -1,0 +1,143 @@
+"""The values that flow through moakit: messages, responses, usage, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from moakit.errors import InvalidRequest
+
+Message: TypeAlias = Mapping[str, Any]
+"""One message in OpenAI's chat format: a plain mapping, passed on as it came."""
+
+Prompt: TypeAlias = Sequence[Message]
+"""The conversation as the client sent it, oldest message first."""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, as the provider counted them; 0 where it did not say.
+
+    `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of `completion_tokens`.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.total_tokens + other.total_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+NO_USAGE = Usage()
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent's output.
+
+    `cost` is in dollars, None when the price is unknown. `seconds` counts from the start of the
+    successful attempt to its end, `first_token` to its first token (None when not streamed).
+    `attempts` counts every try, also on fallbacks. `tool_calls` are plain mappings in OpenAI's format.
+    `extra` keeps what the provider sent beyond these fields (`logprobs`, `citations`, `choices` for n > 1, …).
+    """
+
+    text: str
+    model: str = ""
+    path: str = ""
+    role: str = "agent"
+    usage: Usage = NO_USAGE
+    cost: float | None = None
+    finish_reason: str = "stop"
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    reasoning: str = ""
+    seconds: float = 0.0
+    first_token: float | None = None
+    attempts: int = 1
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a run's ledger: a call that was made, whatever became of it.
+
+    `status` is "ok", "failed" or "cancelled" (dropped by a quorum, a deadline or the client);
+    `error` names the error's class and `message` says what happened, both "" when it is "ok".
+    `reported` says that `usage` came from the provider; a failed call has none.
+    """
+
+    path: str
+    model: str
+    role: str = "agent"
+    status: str = "ok"
+    usage: Usage = NO_USAGE
+    cost: float | None = None
+    seconds: float = 0.0
+    attempts: int = 1
+    error: str = ""
+    message: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run returns.
+
+    `response` is the final response and `text` its text; `references` are what the final layer saw;
+    `layers` the responses of every layer; `calls` all calls, also failed ones; `failures` those that
+    did not end "ok". `usage` and `cost` (dollars) are totals over all calls; `cost` is None when any
+    part is unknown. `degraded` says that something was dropped or replaced. `duration` is in seconds.
+    """
+
+    text: str
+    response: Response
+    references: tuple[Response, ...] = ()
+    layers: tuple[tuple[Response, ...], ...] = ()
+    usage: Usage = NO_USAGE
+    cost: float | None = None
+    calls: tuple[Call, ...] = ()
+    failures: tuple[Call, ...] = ()
+    degraded: bool = False
+    duration: float = 0.0
+    run_id: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_markdown_(self) -> str:
+        """Show the answer as Markdown in a notebook cell."""
+        return self.text
+
+
+def as_prompt(prompt: str | Prompt) -> Prompt:
+    """Return the conversation for a string or a list of messages; checks roles, changes nothing."""
+    if isinstance(prompt, str):
+        return ({"role": "user", "content": prompt},)
+    if not isinstance(prompt, Sequence) or not prompt:
+        raise InvalidRequest(
+            "the prompt is empty", param="messages", hint="pass a string or a list of messages"
+        )
+    for index, message in enumerate(prompt):
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise InvalidRequest(
+                f"messages[{index}] is not a message",
+                param=f"messages[{index}]",
+                hint='a message is {"role": …, "content": …}',
+            )
+    return prompt
+
+
+def text_of(message: Message) -> str:
+    """Return a message's text: its string content, or its text parts joined by newlines."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence):
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return ""
