@@ -41,7 +41,7 @@ def main() -> int:
             status.update("startup")
             times = startup.startup(home)
             found += targets.startup(times)
-            saved["startup"] = times if isinstance(times, str) else vars(times)
+            saved["startup"] = vars(times)
         if "library" in wanted:
             with upstreams(given.processes, home) as running:
                 series = measure.libraries(plan, running, home, status.update)

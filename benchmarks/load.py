@@ -1,7 +1,8 @@
 """The clients of the server sides, in a process of their own: `python -m benchmarks.load`.
 
-Every line of standard input, `{"port": 1, "model": "panel", "stream": true, "requests": 200, "in_flight": 50}`, is
-one measurement: that many requests over as many keep-alive connections as are in flight.
+One line of standard input is one measurement: that many requests over as many connections as are in flight.
+
+    {"port": 6620, "model": "panel", "stream": true, "requests": 200, "in_flight": 50}
 """
 
 import asyncio

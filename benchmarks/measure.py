@@ -31,8 +31,8 @@ class Plan:
     stream_share: float = 0.5
 
 
-FULL = Plan(7, {"bare": 400, "moakit": 400, "openai": 40}, {"run": 400, "burst": 300, "paced": 200})
-QUICK = Plan(3, {"bare": 150, "moakit": 150, "openai": 16}, {"run": 150, "burst": 100, "paced": 100})
+FULL = Plan(7, {"bare": 1000, "moakit": 1000, "openai": 60}, {"run": 500, "burst": 300, "paced": 200})
+QUICK = Plan(3, {"bare": 400, "moakit": 400, "openai": 50}, {"run": 200, "burst": 150, "paced": 100})
 
 
 @dataclass
@@ -74,79 +74,83 @@ def watched(upstreams: Upstreams, series: Series) -> Iterator[None]:
 
 
 def libraries(plan: Plan, upstreams: Upstreams, home: Path, say: Callable[[str], None]) -> Series:
-    """The library sides, each in a fresh process."""
+    """The library sides, in fresh processes every round: part of the noise is how a process lies in memory."""
     series = Series()
-    workers: dict[str, Helper] = {}
-    try:
-        for side in LIBRARIES:
-            try:
-                workers[side] = worker = Helper("benchmarks.worker", side, upstreams.base_url, home=home)
-                for mode in ("run", "stream"):
-                    answered = worker.ask({"mode": mode, "requests": 1})["text"]
-                    assert answered == payloads.answer(payloads.TOKENS), f"{side} {mode}: a wrong answer"
-                    worker.ask({"mode": mode, "requests": max(plan.library[side] // 4, plan.in_flight)})
-            except NotAvailable as exc:
-                series.missing[side] = str(exc)
-                workers.pop(side, None)
-        for number in range(plan.rounds):
-            say(f"library, round {number + 1} of {plan.rounds}")
+    for number in range(plan.rounds):
+        say(f"library, round {number + 1} of {plan.rounds}")
+        with contextlib.ExitStack() as stack:
+            workers: dict[str, Helper] = {}
+            for side in LIBRARIES:
+                try:
+                    workers[side] = worker = Helper("benchmarks.worker", side, upstreams.base_url, home=home)
+                    stack.callback(worker.stop)
+                    _warm(side, worker, plan)
+                except NotAvailable as exc:
+                    series.missing[side] = str(exc)
+                    workers.pop(side, None)
             for mode, share in (("run", 1.0), ("stream", plan.stream_share)):
                 for side, worker in workers.items():
                     requests = int(plan.library[side] * share)
                     with watched(upstreams, series):
                         found = worker.ask({"mode": mode, "requests": requests, "in_flight": plan.in_flight})
                     series.add(side, mode, found["cpu"], found["wall"], requests)
-    finally:
-        for worker in workers.values():
-            worker.stop()
     return series
+
+
+def _warm(side: str, worker: Helper, plan: Plan) -> None:
+    for mode in ("run", "stream"):
+        answered = worker.ask({"mode": mode, "requests": 1})["text"]
+        assert answered == payloads.answer(payloads.TOKENS), f"{side} {mode}: a wrong answer"
+        requests = max(plan.library[side] // 5, plan.in_flight)
+        worker.ask({"mode": mode, "requests": requests, "in_flight": plan.in_flight})
 
 
 def servers(plan: Plan, upstreams: Upstreams, home: Path, say: Callable[[str], None]) -> Series:
-    """The server sides, their clients in a process of their own."""
+    """The server sides, in fresh processes every round, their clients in a process of their own."""
     series = Series()
-    running: dict[str, Server] = {}
     load = Helper("benchmarks.load", home=home)
-
-    def ask(side: str, mode: str, requests: int) -> dict[str, float]:
-        paced = mode == "paced"
-        question = {
-            "port": running[side].port,
-            "model": "paced" if paced else "panel",
-            "stream": mode != "run",
-            "requests": requests,
-            "in_flight": plan.paced_in_flight if paced else plan.in_flight,
-        }
-        cpu = running[side].cpu()
-        found: dict[str, float] = load.ask(question)
-        time.sleep(SETTLE)
-        found["cpu"] = running[side].cpu() - cpu
-        assert not found["wrong"], f"{side} {mode}: {found['wrong']}"
-        assert found["requests"] == requests, f"{side} {mode}: {found['requests']} of {requests} answered"
-        return found
-
     try:
-        for side in SERVERS:
-            try:
-                running[side] = start(side, upstreams, home)
-                check(running[side].port, side)
-                for mode, requests in plan.server.items():
-                    ask(side, mode, requests // 4)
-            except NotAvailable as exc:
-                series.missing[side] = str(exc)
-                running.pop(side, None)
         for number in range(plan.rounds):
             say(f"servers, round {number + 1} of {plan.rounds}")
-            for mode, requests in plan.server.items():
-                for side in running:
-                    with watched(upstreams, series):
-                        found = ask(side, mode, requests)
-                    series.add(side, mode, found["cpu"], found["wall"], requests)
+            with contextlib.ExitStack() as stack:
+                running: dict[str, Server] = {}
+                for side in SERVERS:
+                    try:
+                        running[side] = start(side, upstreams, home)
+                        stack.callback(running[side].stop)
+                    except NotAvailable as exc:
+                        series.missing[side] = str(exc)
+                for side, server in running.items():
+                    if number == 0:
+                        check(server.port, side)
+                    for mode, requests in plan.server.items():
+                        _ask(load, server, mode, requests // 5, plan)
+                for mode, requests in plan.server.items():
+                    for side, server in running.items():
+                        with watched(upstreams, series):
+                            found = _ask(load, server, mode, requests, plan)
+                        series.add(side, mode, found["cpu"], found["wall"], requests)
     finally:
         load.stop()
-        for server in running.values():
-            server.stop()
     return series
+
+
+def _ask(load: Helper, server: Server, mode: str, requests: int, plan: Plan) -> dict[str, float]:
+    paced = mode == "paced"
+    question = {
+        "port": server.port,
+        "model": "paced" if paced else "panel",
+        "stream": mode != "run",
+        "requests": requests,
+        "in_flight": min(plan.paced_in_flight if paced else plan.in_flight, requests),
+    }
+    cpu = server.cpu()
+    found: dict[str, float] = load.ask(question)
+    time.sleep(SETTLE)
+    found["cpu"] = server.cpu() - cpu
+    assert not found["wrong"], f"{mode}: {found['wrong']}"
+    assert found["requests"] == requests, f"{mode}: {found['requests']} of {requests} answered"
+    return found
 
 
 def start(side: str, upstreams: Upstreams, home: Path) -> Server:

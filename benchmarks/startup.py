@@ -21,17 +21,17 @@ print(*sorted(set(seen)))
 
 @dataclass(frozen=True)
 class Startup:
-    """Median wall times in seconds; `python` is a bare interpreter."""
+    """Median wall times in seconds; `python` is a bare interpreter; None could not be measured."""
 
     python: float
-    importing: float
-    help: float
-    touched: list[str]
+    importing: float | None
+    help: float | None
+    touched: list[str] | None
     """The socket operations that `import moakit` performed."""
 
 
-def startup(home: Path, runs: int = 9) -> Startup | str:
-    """The three commands in turn, so many times; a string says why not."""
+def startup(home: Path, runs: int = 9) -> Startup:
+    """The three commands in turn, so many times."""
     commands = {
         "python": [sys.executable, "-c", "pass"],
         "import": [sys.executable, "-c", "import moakit"],
@@ -41,21 +41,17 @@ def startup(home: Path, runs: int = 9) -> Startup | str:
     for number in range(runs + 1):
         for name, command in commands.items():
             began = time.monotonic()
-            done = subprocess.run(  # noqa: S603  fixed commands
-                command, cwd=home, env=environment(home), capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                lines = done.stderr.strip().splitlines()
-                return f"{name}: {lines[-1] if lines else done.returncode}"
-            if number:
+            done = run(command, home)
+            if number and done.returncode == 0:  # the first one only writes and reads the bytecode
                 seconds[name].append(time.monotonic() - began)
-    watched = subprocess.run(  # noqa: S603  the line above
-        [sys.executable, "-c", WATCH],
-        cwd=home,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=True,
+    medians = {name: statistics.median(found) if found else None for name, found in seconds.items()}
+    watched = run([sys.executable, "-c", WATCH], home)
+    touched = watched.stdout.split() if watched.returncode == 0 else None
+    return Startup(medians["python"] or 0.0, medians["import"], medians["help"], touched)
+
+
+def run(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    """A finished process."""
+    return subprocess.run(  # noqa: S603  fixed commands
+        command, cwd=home, env=environment(home), capture_output=True, text=True, check=False
     )
-    medians = {name: statistics.median(found) for name, found in seconds.items()}
-    return Startup(medians["python"], medians["import"], medians["help"], watched.stdout.split())

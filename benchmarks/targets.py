@@ -76,16 +76,14 @@ def latency(found: dict[str, Any] | str) -> list[Verdict]:
     return verdicts
 
 
-def startup(found: Startup | str) -> list[Verdict]:
+def startup(found: Startup) -> list[Verdict]:
     """Time to start."""
-    if isinstance(found, str):
-        return [Verdict("start", "", found, None)]
     bare = found.python * 1000
-    touched = ", ".join(found.touched) or "nothing"
+    importing = found.importing and found.importing * 1000 - bare
+    touched = "not measured" if found.touched is None else ", ".join(found.touched) or "nothing"
+    untouched = None if found.touched is None else not found.touched
     return [
-        at_most(
-            f"import moakit, beyond a bare Python's {bare:.0f} ms", 150, found.importing * 1000 - bare, " ms"
-        ),
-        at_most("moa --help, all of it", 250, found.help * 1000, " ms"),
-        Verdict("import moakit touches of the network", "nothing", touched, not found.touched),
+        at_most(f"import moakit, beyond a bare Python's {bare:.0f} ms", 150, importing, " ms"),
+        at_most("moa --help, all of it", 250, found.help and found.help * 1000, " ms"),
+        Verdict("import moakit touches of the network", "nothing", touched, untouched),
     ]

@@ -1,7 +1,7 @@
 """An instant OpenAI-compatible upstream with prebuilt answers: `python -m benchmarks.upstream --port N`.
 
 The model's name chooses what it does: `paced` streams 100 tokens 10 ms apart, `wait-S` waits S seconds before
-its answer, `first-S` sends the headers at once, the first token after S seconds and the rest 1 ms later; any other
+its answer, `first-S` sends the headers at once, the first token after S seconds, the rest 1 ms later; another
 name answers 300 tokens at once. `GET /stats` tells when the last calls came, `POST /forget` forgets them.
 """
 

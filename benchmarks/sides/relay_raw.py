@@ -15,6 +15,7 @@ class App:
         self.relay = Relay(base_url)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers one request."""
         if scope["type"] != "http":
             return
         body, more = b"", True

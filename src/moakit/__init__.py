@@ -1,5 +1,6 @@
 """Mixture of Agents: several models answer, layers read their answers, an aggregator writes the final one."""
 
+from moakit.config import Config, from_config, load
 from moakit.ensembles import MoA, SelfMoA
 from moakit.errors import (
     AuthenticationFailed,
@@ -58,6 +59,7 @@ __all__ = [
     "CallFinished",
     "CallRetried",
     "CallStarted",
+    "Config",
     "ConfigError",
     "ConnectionFailed",
     "ContentFiltered",
@@ -98,4 +100,6 @@ __all__ = [
     "Usage",
     "UserError",
     "aclose",
+    "from_config",
+    "load",
 ]

@@ -1,1 +1,6 @@
-"""Configuration: moa.toml and .env to ensembles and back."""
+"""Configuration: `moa.toml` and `.env` to ensembles and back."""
+
+from moakit.config.build import from_config
+from moakit.config.files import Config, load
+
+__all__ = ["Config", "from_config", "load"]

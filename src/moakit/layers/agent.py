@@ -82,7 +82,9 @@ class Agent(Layer):
         """Ask the model, once for each sample."""
         if self.samples == 1 or run.sample is not None:
             return (await self._respond(prompt, references, run),)
-        draws = [self._draw(prompt, references, run.draw(index)) for index in range(self.samples)]
+        draws = [
+            self._draw(prompt, references, run.draw(index, self.samples)) for index in range(self.samples)
+        ]
         return await side_by_side(draws, run, timeout=share(run))
 
     def shape(self, references: int | None) -> int:
@@ -198,8 +200,8 @@ class Agent(Layer):
         cap = run.settings.max_tokens
         if cap is not None and "max_tokens" not in parameters:
             parameters = {**parameters, "max_tokens": cap}
-        if self.seed is not None and run.sample:
-            parameters = {**parameters, "seed": self.seed + run.sample}
+        if self.seed is not None and run.shift:
+            parameters = {**parameters, "seed": self.seed + run.shift}
         if run.parameters:
             parameters = {**parameters, **run.parameters}
         return parameters

@@ -131,13 +131,15 @@ class Layer:
         prompt: str | Prompt,
         *,
         proposers: bool = False,
+        answer: bool = True,
         extra: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Stream:
         """Return a stream to use in `with` or `async with`; leaving the block cancels every call in flight.
 
         With `proposers=True` every proposer is streamed too, which costs many times more of this process's
-        time than one answer each. Raises `MoaError` when iterated.
+        time than one answer each; with `answer=False` the answer comes whole, for those who read only the
+        other events. Raises `MoaError` when iterated.
         """
         self._check()
         messages = as_prompt(prompt)
@@ -149,7 +151,7 @@ class Layer:
                 parameters=given,
                 readers=(stream.read,),
                 gate=stream,
-                streaming=True,
+                streaming=answer,
                 proposers=proposers,
             )
             return await journey.execute(self, messages)

@@ -70,7 +70,15 @@ class Proposers(Layer):
             ]
         else:
             units = [
-                run(layer, prompt, references, at=at, role="proposer", sample=sample if draws > 1 else None)
+                run(
+                    layer,
+                    prompt,
+                    references,
+                    at=at,
+                    role="proposer",
+                    sample=sample if draws > 1 else None,
+                    samples=draws,
+                )
                 for at, layer in enumerate(self.layers)
                 for draws in (self._draws(layer),)
                 for sample in range(draws)

@@ -37,12 +37,13 @@ class Run:
 
     `path` is this layer's address; `tail` says that its response is the answer; `role` what its calls are
     called; `settings` what holds here; `parameters` the request's sampling, which is for the tail alone;
-    `remaining` the seconds until the deadline.
+    `remaining` the seconds until the deadline; `shift` is what agents here add to their seeds, so that samples
+    differ.
     """
 
     __slots__ = (
         "_counts", "deadline_at", "dropped", "journey", "layer", "parameters", "path", "role", "sample",
-        "settings", "tail",
+        "settings", "shift", "tail",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Run:
         tail: bool,
         role: str,
         sample: int | None = None,
+        shift: int = 0,
     ) -> None:
         self.journey = journey
         self.layer = layer
@@ -65,6 +67,7 @@ class Run:
         self.tail = tail
         self.role = role
         self.sample = sample
+        self.shift = shift
         self.parameters: Mapping[str, Any] = journey.parameters if tail else {}
         self.dropped = 0
         self._counts: dict[str, int] = {}
@@ -89,25 +92,37 @@ class Run:
         role: str | None = None,
         at: int | None = None,
         sample: int | None = None,
+        samples: int = 1,
     ) -> References:
         """Run a layer inside this one and return its responses.
 
         Pass `tail=True` when its response will be this layer's own, unchanged, so that it may stream as the
         answer. `role` names its calls in events ("proposer", "aggregator", "judge"). `at` is its place among
-        the children, found by itself unless the same layer stands there twice; `sample` numbers several
-        draws from it.
+        the children, found by itself unless the same layer stands there twice; `sample` numbers the
+        `samples` draws from it.
         """
         journey = self.journey
         own = layer.settings
+        path = self._address(layer, at)
+        if sample is None:
+            # A layer that runs the same child again draws another sample from it.
+            again = self._counts.get(path, 0)
+            self._counts[path] = again + 1
+            shift = self.shift + again
+            path = f"{path}#{again}" if again else path
+        else:
+            shift = self.shift * samples + sample
+            path = f"{path}#{sample}"
         scope = Run(
             journey,
             layer,
-            path=self._address(layer, at, sample),
+            path=path,
             settings=self.settings if own is NO_SETTINGS else own.over(self.settings),
             deadline_at=self.deadline_at,
             tail=tail and self.tail,
             role=role or self.role,
             sample=sample,
+            shift=shift,
         )
         references = tuple(references)
         if scope.tail:
@@ -119,14 +134,14 @@ class Run:
             responses = await layer.forward(prompt, references, scope)
         else:
             responses = await scope.within(own.deadline, prompt, references)
-        if type(responses) is not tuple:
-            responses = _checked(layer, scope.path, responses)
+        if not layer.leaf:
+            responses = checked(layer, path, responses)
         if watched:
             scope.tell(LayerFinished, responses=responses, dropped=scope.dropped)
         return responses
 
-    def draw(self, sample: int) -> Run:
-        """Return the scope of one of several samples of this scope's own layer."""
+    def draw(self, sample: int, samples: int) -> Run:
+        """Return the scope of one of the samples of this scope's own layer."""
         return Run(
             self.journey,
             self.layer,
@@ -136,6 +151,7 @@ class Run:
             tail=False,
             role=self.role,
             sample=sample,
+            shift=self.shift * samples + sample,
         )
 
     async def within(self, seconds: float, prompt: Prompt, references: References) -> Sequence[Response]:
@@ -188,25 +204,27 @@ class Run:
         """Note that something was dropped or replaced."""
         self.journey.degraded = True
 
-    def _address(self, layer: Runnable, at: int | None, sample: int | None) -> str:
+    def _address(self, layer: Runnable, at: int | None) -> str:
         if at is None:
             children = self.layer.children()
             at = next((place for place, child in enumerate(children) if child is layer), len(children))
-        path = f"{self.path}.{at}" if self.path else str(at)
-        if sample is None:
-            # A layer that runs the same child again draws another sample from it.
-            sample = self._counts.get(path, 0)
-            self._counts[path] = sample + 1
-            return f"{path}#{sample}" if sample else path
-        return f"{path}#{sample}"
+        return f"{self.path}.{at}" if self.path else str(at)
 
 
-def _checked(layer: Runnable, path: str, responses: object) -> References:
+def checked(layer: Runnable, path: str, responses: object) -> References:
+    """Return what a layer's forward returned as a tuple; anything but responses is a `ShapeError`."""
     if isinstance(responses, Response):
         return (responses,)
-    if isinstance(responses, list | tuple) and all(isinstance(response, Response) for response in responses):
-        return tuple(responses)
+    if isinstance(responses, list | tuple):
+        for response in responses:
+            if not isinstance(response, Response):
+                what = f"a {type(responses).__name__} with a {type(response).__name__} in it"
+                break
+        else:
+            return responses if type(responses) is tuple else tuple(responses)
+    else:
+        what = type(responses).__name__
     raise ShapeError(
-        f"{type(layer).__name__} at {path or 'the root'} returned {type(responses).__name__}",
+        f"{type(layer).__name__} at {path or 'the root'} returned {what}",
         hint="forward returns a tuple of Response",
     )

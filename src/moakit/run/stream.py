@@ -25,7 +25,7 @@ class Stream(Gate):
     once either came to its end.
     """
 
-    __slots__ = ("_answer", "_drained", "_ended", "_error", "_events", "_start", "_task", "_wake")
+    __slots__ = ("_answer", "_drained", "_ended", "_nudged", "_error", "_events", "_start", "_task", "_wake")
 
     def __init__(self, start: Callable[[Stream], Awaitable[Answer]]) -> None:
         self._start = start
@@ -36,6 +36,7 @@ class Stream(Gate):
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._ended = False
+        self._nudged = False
 
     @property
     def answer(self) -> Answer:
@@ -68,10 +69,27 @@ class Stream(Gate):
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self._ended
+
+    def nudge(self) -> None:
+        """Let a waiting `take` return an empty list although the run goes on."""
+        self._nudged = True
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def cancel(self) -> None:
+        """Cancel the run without waiting for its end."""
+        if self._task is not None:
+            self._task.cancel()
+
     async def take(self) -> list[Event]:
         """Return all events that are there, waiting for one; an empty list is the end."""
         while not self._events:
-            if self._ended:
+            if self._ended or self._nudged:
+                self._nudged = False
                 return []
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake

@@ -1,0 +1,93 @@
+"""`moa ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from moakit.cli.options import chosen, ensemble_options, loaded, sampling
+from moakit.errors import InvalidRequest
+from moakit.layers import Layer
+from moakit.types import Answer, Message
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@ensemble_options
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
+def ask(
+    prompt: str | None,
+    *,
+    ensemble: str | None,
+    proposers: tuple[str, ...],
+    aggregator: str | None,
+    layers: int | None,
+    deadline: float | None,
+    system: str | None,
+    temperature: float | None,
+    max_tokens: int | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask an ensemble a question.
+
+    What comes on standard input is added to the PROMPT. On a terminal the proposers are shown at work and the
+    answer streams; into a pipe goes the answer's text alone.
+    """
+    messages = _messages(prompt, system)
+    config = loaded(config_file, quiet=as_json)
+    layer = chosen(
+        config,
+        ensemble=ensemble,
+        proposers=proposers,
+        aggregator=aggregator,
+        layers=layers,
+        deadline=deadline,
+    )
+    parameters = sampling(temperature, max_tokens)
+    if as_json:
+        answer = layer(messages, **parameters)
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    elif sys.stdout.isatty():
+        answer_live(layer, messages, parameters)
+    else:
+        _answer_plainly(layer, messages, parameters)
+
+
+def answer_live(layer: Layer, messages: list[Message], parameters: dict[str, Any]) -> Answer:
+    """Show a run on the terminal and return its answer."""
+    from moakit.observe.terminal import TerminalView
+
+    view = TerminalView()
+    with layer.stream(messages, proposers=True, **parameters) as stream:
+        try:
+            for event in stream:
+                view.take(event)
+        finally:
+            view.close()
+        return stream.answer
+
+
+def _answer_plainly(layer: Layer, messages: list[Message], parameters: dict[str, Any]) -> None:
+    last = "\n"
+    with layer.stream(messages, **parameters) as stream:
+        for text in stream.text:
+            click.echo(text, nl=False)
+            last = text[-1:] or last
+        if last != "\n":
+            click.echo()
+        for call in stream.answer.failures:
+            click.echo(f"warning: without {call.model}: {call.message}", err=True)
+
+
+def _messages(prompt: str | None, system: str | None) -> list[Message]:
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
+    text = "\n\n".join(part for part in (prompt, piped) if part)
+    if not text:
+        raise InvalidRequest("there is no prompt", hint='moa ask "Why is the sky dark at night?"')
+    head: list[Message] = [{"role": "system", "content": system}] if system else []
+    return [*head, {"role": "user", "content": text}]

@@ -1,0 +1,226 @@
+"""Making layers and providers from configuration data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from moakit.config.checks import checked, known_keys
+from moakit.config.schema import (
+    AgentConfig,
+    AggregateConfig,
+    MoAConfig,
+    PriceConfig,
+    ProposeConfig,
+    ProviderConfig,
+    ResidualConfig,
+    SequentialConfig,
+)
+from moakit.ensembles import MoA
+from moakit.errors import ConfigError, MoaError, UnknownModel
+from moakit.layers import Agent, Aggregator, Layer, Proposers, Provider, Residual, Sequential
+from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
+from moakit.models.resolve import find_model
+from moakit.prompts import Template
+
+
+class Context(NamedTuple):
+    """What names in a configuration mean: its providers, the environment, the user's own layers."""
+
+    endpoints: Mapping[str, Endpoint] = {}
+    environ: Mapping[str, str] | None = None
+    layers: Mapping[str, type[Layer]] = {}
+
+
+def from_config(
+    config: Any, *, layers: Iterable[type[Layer]] = (), providers: Iterable[Provider] = ()
+) -> Layer:
+    """Return the layer that `to_config` described.
+
+    `layers` are classes of your own that the configuration names; `providers` those that are not built in.
+    Raises `ConfigError` with the path of what is wrong.
+
+    >>> from_config({"proposers": ["demo/planner"], "aggregator": "demo/editor"}).summary().calls
+    2
+    """
+    endpoints = {provider.endpoint.name: provider.endpoint for provider in providers}
+    return build(config, "", Context(endpoints, None, {layer.__name__: layer for layer in layers}))
+
+
+def build(config: Any, path: str, context: Context) -> Layer:
+    """Return the layer a piece of configuration describes; `path` is its place, for errors."""
+    if isinstance(config, str):
+        return _agent({"model": config}, path, context)
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"{path or 'the configuration'}: expected a model's name or a table")
+    key = next((key for key in _MAKERS if key in config), None)
+    if key is None:
+        known_keys(config, _MAKERS, path)
+    make = _MAKERS[str(key)]
+    try:
+        return make(config, path, context)
+    except UnknownModel as error:
+        raise ConfigError(f"{path}: {error.message}" if path else error.message, hint=error.hint) from error
+
+
+def _agent(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, AgentConfig, path)
+    options = _options(given, "model", "fallback")
+    model = find_model(given.model, context.endpoints, context.environ)
+    return _made(path, Agent, model, fallback=_fallback(given.fallback, path, context), **options)
+
+
+def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, MoAConfig, path)
+    return _made(
+        path,
+        MoA,
+        _several(given.proposers, f"{path}.proposers", context),
+        build(given.aggregator, f"{path}.aggregator", context),
+        fallback=_fallback(given.fallback, path, context),
+        **_options(given, "proposers", "aggregator", "fallback"),
+    )
+
+
+def _sequential(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, SequentialConfig, path)
+    layers = _several(given.layers, f"{path}.layers", context)
+    return _made(path, Sequential, *layers, **_options(given, "layers"))
+
+
+def _proposers(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, ProposeConfig, path)
+    layers = _several(given.propose, f"{path}.propose", context)
+    return _made(path, Proposers, *layers, **_options(given, "propose"))
+
+
+def _aggregator(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, AggregateConfig, path)
+    agent = build(given.aggregate, f"{path}.aggregate", context)
+    options = _options(given, "aggregate", "fallback")
+    return _made(path, Aggregator, agent, fallback=_fallback(given.fallback, path, context), **options)
+
+
+def _residual(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, ResidualConfig, path)
+    return _made(path, Residual, build(given.residual, f"{path}.residual", context))
+
+
+def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    name = config["layer"]
+    kind = context.layers.get(str(name))
+    if kind is None:
+        raise UnknownModel(
+            "layer", str(name), context.layers, hint="pass its class: from_config(config, layers=[…])"
+        )
+    options: dict[str, Any] = {}
+    for key, value in config.items():
+        if key != "layer":
+            options[key] = _revived(value, f"{path}.{key}", context)
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise ConfigError(f"{path or name}: {error}") from error
+
+
+_MAKERS = {
+    "layer": _own,
+    "proposers": _moa,
+    "propose": _proposers,
+    "aggregate": _aggregator,
+    "residual": _residual,
+    "layers": _sequential,
+    "model": _agent,
+}
+
+
+def _revived(value: Any, path: str, context: Context) -> Any:
+    if isinstance(value, Mapping) and not _MAKERS.keys().isdisjoint(value):
+        return build(value, path, context)
+    if isinstance(value, list):
+        return [_revived(item, f"{path}[{index}]", context) for index, item in enumerate(value)]
+    if isinstance(value, str) and "/" in value and not value.startswith(("/", "http")) and " " not in value:
+        return build(value, path, context)
+    return value
+
+
+def _several(configs: Iterable[Any], path: str, context: Context) -> list[Layer]:
+    return [build(config, f"{path}[{index}]", context) for index, config in enumerate(configs)]
+
+
+def _fallback(config: Any, path: str, context: Context) -> list[Agent]:
+    configs = [] if config is None else config if isinstance(config, list) else [config]
+    agents = [build(one, f"{path}.fallback[{index}]", context) for index, one in enumerate(configs)]
+    for index, agent in enumerate(agents):
+        if not isinstance(agent, Agent):
+            raise ConfigError(f"{path}.fallback[{index}]: a fallback is an agent")
+    return [agent for agent in agents if isinstance(agent, Agent)]
+
+
+def _options(given: msgspec.Struct, *without: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    defaults = dict(zip(reversed(given.__struct_fields__), reversed(given.__struct_defaults__), strict=False))
+    for name in given.__struct_fields__:
+        value = getattr(given, name)
+        if name not in without and value != defaults.get(name):
+            options[name] = value
+    if isinstance(options.get("prompt"), dict):
+        known_keys(options["prompt"], Template.__struct_fields__, "prompt")
+        options["prompt"] = Template(**options["prompt"])
+    return options
+
+
+def _made(path: str, kind: Any, *arguments: Any, **options: Any) -> Layer:
+    try:
+        layer: Layer = kind(*arguments, **options)
+    except MoaError as error:
+        if path and not error.message.startswith(path):
+            error.args = (f"{path}: {error.message}", *error.args[1:])
+        raise
+    return layer
+
+
+def endpoint_from(name: str, table: Any, environ: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of a `[providers.NAME]` table."""
+    path = f"providers.{name}"
+    given = checked(table, ProviderConfig, path)
+    if "/" in name or not name:
+        raise ConfigError(f"{path}: a provider's name has no slash")
+    if given.base_url is None and name not in PROVIDERS and not environ.get(variable(name, "_BASE_URL")):
+        raise ConfigError(
+            f"{path}: base_url is missing", hint="only built-in providers have an address of their own"
+        )
+    known = name in PROVIDERS or bool(environ.get(variable(name, "_BASE_URL")))
+    base = (
+        find_endpoint(name, environ)
+        if known
+        else Endpoint(name=name, base_url="", api_key=environ.get(variable(name, "_API_KEY")))
+    )
+    changes = _options(given, "price", "like", "base_url")
+    if given.base_url is not None:
+        changes["base_url"] = checked_url(name, given.base_url)
+    if given.like is not None:
+        if given.like not in PROVIDERS:
+            raise UnknownModel("provider", given.like, PROVIDERS)
+        changes["quirks"] = PROVIDERS[given.like].quirks
+        changes["local"] = PROVIDERS[given.like].local
+    if given.price is not None:
+        changes["price"] = _price(given.price, f"{path}.price")
+    return msgspec.structs.replace(base, **changes)
+
+
+def _price(price: Any, path: str) -> Price | dict[str, Price]:
+    if isinstance(price, int | float):
+        return Price(float(price), float(price))
+    if "input" in price or "output" in price:
+        given = checked(price, PriceConfig, path)
+        return Price(given.input, given.output, given.cached)
+    found: dict[str, Price] = {}
+    for model, one in price.items():
+        made = _price(one, f"{path}.{model}") if isinstance(one, int | float | dict) else None
+        if not isinstance(made, Price):
+            raise ConfigError(f"{path}.{model}: expected a number or a table with input and output")
+        found[model] = made
+    return found

@@ -1,0 +1,75 @@
+"""Checking a table of the configuration against its schema, with errors that name the path and the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from moakit.errors import ConfigError, nearest
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<at>[^`]*)`)?$", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{(\w*)\}")
+
+
+def checked(table: object, kind: type[S], path: str) -> S:
+    """Return a table as its struct; raises `ConfigError` for an unknown key or a value of another type."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{path or 'the file'} is not a table")
+    if table:
+        known_keys(table, kind.__struct_fields__, path)
+    try:
+        return msgspec.convert(dict(table), kind)
+    except msgspec.ValidationError as error:
+        match = _AT.match(str(error))
+        at = (match and match["at"] or "$").removeprefix("$").lstrip(".")
+        what = match["what"] if match else str(error)
+        where = f"{path}.{at}" if path and at else path or at
+        raise ConfigError(f"{where}: {_plain(what)}") from error
+
+
+def known_keys(table: Mapping[str, Any], known: Iterable[str], path: str) -> None:
+    """Raise `ConfigError` for the first key that is not known, with the nearest that is."""
+    names = tuple(known)
+    if not table:
+        raise ConfigError(f"{path or 'the table'} is empty", hint=f"known keys: {', '.join(sorted(names))}")
+    for key in table:
+        if key not in names:
+            near = nearest(key, names)
+            hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(sorted(names))}"
+            raise ConfigError(f"unknown key {path + '.' if path else ''}{key}", hint=hint)
+
+
+def interpolated(value: Any, environ: Mapping[str, str], path: str) -> Any:
+    """Return a value with every `${VARIABLE}` filled in; an unset or empty one is a `ConfigError`."""
+    if isinstance(value, str):
+
+        def fill(match: re.Match[str]) -> str:
+            found = environ.get(match[1], "")
+            if not found:
+                state = "empty" if match[1] in environ else "not set"
+                raise ConfigError(
+                    f"{path}: ${{{match[1]}}} is {state}",
+                    hint=f"set {match[1]} in the environment or in .env",
+                )
+            return found
+
+        return _VARIABLE.sub(fill, value)
+    if isinstance(value, Mapping):
+        return {
+            key: interpolated(item, environ, f"{path}.{key}" if path else str(key))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [interpolated(item, environ, f"{path}[{index}]") for index, item in enumerate(value)]
+    return value
+
+
+def _plain(text: str) -> str:
+    text = re.sub(r"Expected `([^`]*)`", lambda match: f"expected {match[1].replace(' | null', '')}", text)
+    text = re.sub(r"got `([^`]*)`", r"got \1", text)
+    return text[0].lower() + text[1:] if text else text

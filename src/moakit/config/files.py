@@ -1,0 +1,169 @@
+"""Finding and reading the configuration."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from moakit.config import dotenv
+from moakit.config.build import Context, build, endpoint_from
+from moakit.config.checks import checked, interpolated
+from moakit.config.discovery import discovered
+from moakit.config.schema import FileConfig, ServerConfig
+from moakit.errors import ConfigError, UnknownModel, UserError
+from moakit.layers import Layer
+from moakit.models.base import Model
+from moakit.models.providers import DEMO, PROVIDERS, Endpoint, split_name
+from moakit.models.resolve import find_model
+
+FILE = "moa.toml"
+_log = logging.getLogger("moakit")
+
+
+class Config(Mapping[str, Layer]):
+    """Named ensembles with their providers: `load("moa.toml")["panel"]`.
+
+    `default` names the ensemble used when none is named; `source` says where the configuration comes from,
+    `notes` what was found or is to be known about it; `server` holds the settings of `moa serve`.
+    """
+
+    def __init__(
+        self, data: Mapping[str, Any], *, source: str, environ: Mapping[str, str], notes: Iterable[str] = (),
+        endpoints: Mapping[str, Endpoint] | None = None, layers: Iterable[type[Layer]] = (),
+    ) -> None:  # fmt: skip
+        given = checked(data, FileConfig, "")
+        self.data = data
+        self.source = source
+        self.environ = environ
+        self.notes = list(notes)
+        for name, table in given.providers.items():
+            key = table.get("api_key") if isinstance(table, Mapping) else None
+            if isinstance(key, str) and key and not key.startswith("${"):
+                self.notes.append(
+                    f"providers.{name}.api_key is written in the file; ${{VARIABLE}} keeps it out"
+                )
+        self.endpoints: dict[str, Endpoint] = dict(endpoints or {})
+        for name, table in given.providers.items():
+            filled = interpolated(table, environ, f"providers.{name}")
+            self.endpoints[name] = endpoint_from(name, filled, environ)
+        self.server = checked(interpolated(given.server, environ, "server"), ServerConfig, "server")
+        self.context = Context(self.endpoints, environ, {layer.__name__: layer for layer in layers})
+        self._ensembles: dict[str, Layer] = {}
+        for name, table in given.ensembles.items():
+            path = f"ensembles.{name}"
+            filled = interpolated(table, environ, path)
+            if isinstance(filled, dict) and not {"model"} & filled.keys():
+                filled = {**filled, "name": filled.get("name", name)}
+            self._ensembles[name] = build(filled, path, self.context)
+        if given.default is not None and given.default not in self._ensembles:
+            raise UnknownModel(
+                "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
+            )
+        self.default = given.default or next(iter(self._ensembles), "")
+
+    def __getitem__(self, name: str) -> Layer:
+        """Return an ensemble; raises `UnknownModel` with the nearest name."""
+        try:
+            return self._ensembles[name]
+        except KeyError:
+            known = ", ".join(self._ensembles) or "none"
+            raise UnknownModel("ensemble", name, self._ensembles, hint=f"there are: {known}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ensembles)
+
+    def __len__(self) -> int:
+        return len(self._ensembles)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ensembles
+
+    def __repr__(self) -> str:
+        return f"Config({', '.join(self._ensembles)}; from {self.source})"
+
+    def model(self, name: str) -> Model:
+        """Return a model by its full name, on this configuration's providers."""
+        return find_model(name, self.endpoints, self.environ)
+
+    def agent(self, config: Any, path: str = "") -> Layer:
+        """Return the layer of a piece of configuration, with this configuration's providers."""
+        return build(config, path, self.context)
+
+    def configured(self, name: str) -> bool:
+        """Say whether a `provider/model` is of a provider set up here: in the file, or by a key."""
+        provider, _ = split_name(name)
+        if provider == DEMO or provider in self.endpoints:
+            return True
+        built_in = PROVIDERS.get(provider)
+        return built_in is not None and bool(
+            built_in.key_variable and self.environ.get(built_in.key_variable)
+        )
+
+
+def load(path: str | Path | None = None, *, layers: Iterable[type[Layer]] = ()) -> Config:
+    """Return the configuration in a file, or the one that is found.
+
+    Looked for in this order: `MOA_CONFIG`, `./moa.toml`, the user's configuration directory; else what can be
+    discovered. `.env` in the working directory and beside the file adds to the environment, which wins.
+    `layers` are classes of your own that the file names. Raises `ConfigError`.
+    """
+    file = Path(path) if path is not None else find()
+    folders = [Path.cwd()] if file is None else [Path.cwd(), file.resolve().parent]
+    environ = environment(folders)
+    if file is None:
+        data, notes, endpoints = discovered(environ)
+        return Config(
+            data, source="discovery", environ=environ, notes=notes, endpoints=endpoints, layers=layers
+        )
+    try:
+        config = Config(read(file), source=str(file), environ=environ, layers=layers)
+    except UserError as error:
+        error.args = (f"{file}: {error.message}", *error.args[1:])
+        raise
+    for note in config.notes:
+        _log.warning("%s: %s", file, note)
+    return config
+
+
+def find() -> Path | None:
+    """Return the configuration file that applies, None when there is none."""
+    named = os.environ.get("MOA_CONFIG")
+    if named:
+        return Path(named)
+    return next((file for file in (Path(FILE), user_file()) if file.is_file()), None)
+
+
+def user_file() -> Path:
+    """Return where the user's own configuration is looked for."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return base / "moakit" / FILE
+
+
+def environment(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the process environment over the `.env` files of some folders."""
+    environ: dict[str, str] = {}
+    for folder in folders:
+        environ = dotenv.read(folder / ".env", os.environ) | environ
+    return environ | dict(os.environ)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Return the data of a TOML file; raises `ConfigError` when it cannot be read."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError("there is no such file", hint="`moa init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not valid TOML: {error}") from error

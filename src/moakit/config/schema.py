@@ -1,0 +1,185 @@
+"""Every key of `moa.toml`, with its type and what it means: the one source of the checks and the documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+Positive = Annotated[float, Meta(gt=0)]
+Seconds = Positive
+Count = Annotated[int, Meta(ge=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+WholeNotNegative = Annotated[int, Meta(ge=0)]
+PriceOf = float | dict[str, Any]
+
+
+def _doc(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class Waiting(msgspec.Struct, kw_only=True, frozen=True):
+    """How long to wait, and what to do when something fails."""
+
+    quorum: Annotated[Count | None, _doc("go on, after `grace`, once this many proposals are there")] = None
+    grace: Annotated[NotNegative | None, _doc("seconds to wait for the rest once the quorum is there")] = None
+    minimum: Annotated[Count | None, _doc("fewer proposals than this in the end are an error")] = None
+    deadline: Annotated[Seconds | None, _doc("seconds for the whole run; on a layer, for that layer")] = None
+    timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
+    first_token: Annotated[
+        Seconds | None, _doc("seconds to the first token; proposers are streamed when it is set")
+    ] = None
+    idle: Annotated[
+        Seconds | None, _doc("seconds between two tokens; proposers are streamed when it is set")
+    ] = None
+    retries: Annotated[WholeNotNegative | None, _doc("attempts of a call after the first")] = None
+    strict: Annotated[bool | None, _doc("wait for every proposer; any failure fails")] = None
+    on_no_references: Annotated[
+        Literal["error", "answer"] | None,
+        _doc("without any proposal: fail, or let the aggregator answer alone"),
+    ] = None
+    on_no_aggregator: Annotated[
+        Literal["error", "best"] | None, _doc("without an aggregator: fail, or answer with the best proposal")
+    ] = None
+    prompt: Annotated[
+        str | dict[str, str] | None,
+        _doc('"moakit", "together", or a table with `instructions`, `opening`, `closing`'),
+    ] = None
+    multiturn: Annotated[
+        bool | None, _doc("false sends the system message and the last user message only")
+    ] = None
+
+
+class AgentConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """A model with its own settings, wherever a model may be named."""
+
+    model: Annotated[str, _doc("`provider/model`")]
+    system: Annotated[str | None, _doc("its system prompt")] = None
+    temperature: Annotated[NotNegative | None, _doc("sampling temperature")] = None
+    top_p: Annotated[NotNegative | None, _doc("nucleus sampling")] = None
+    max_tokens: Annotated[Count | None, _doc("the longest response, in tokens")] = None
+    seed: Annotated[int | None, _doc("sampling seed; sample i uses seed + i")] = None
+    reasoning_effort: Annotated[str | None, _doc("passed to reasoning models")] = None
+    samples: Annotated[Count, _doc("draws made side by side")] = 1
+    timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
+    fallback: Annotated[Any, _doc("agents that stand in when the model fails")] = None
+    extra: Annotated[dict[str, Any] | None, _doc("sent to the provider as it is")] = None
+
+
+class ProposeConfig(Waiting, kw_only=True, frozen=True):
+    """A layer of proposers."""
+
+    propose: Annotated[list[Any], _doc("agents or ensembles, asked at once")]
+    samples: Annotated[Count, _doc("draws made from each")] = 1
+    max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
+
+
+class AggregateConfig(Waiting, kw_only=True, frozen=True):
+    """A layer that makes one response of the references."""
+
+    aggregate: Annotated[Any, _doc("the agent or ensemble that writes")]
+    fallback: Annotated[Any, _doc("agents that stand in when it fails")] = None
+
+
+class ResidualConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """A layer that adds to the references."""
+
+    residual: Annotated[Any, _doc("the layer inside")]
+
+
+class MoAConfig(Waiting, kw_only=True, frozen=True):
+    """The short form of an ensemble: proposers, then an aggregator."""
+
+    proposers: Annotated[list[Any], _doc("agents or ensembles, asked at once")]
+    aggregator: Annotated[Any, _doc("the agent or ensemble that writes the answer")]
+    name: Annotated[str, _doc("the name the server lists; the table's own name by default")] = ""
+    description: Annotated[str, _doc("what the server's model list says of it")] = ""
+    layers: Annotated[
+        int, Meta(ge=2, description="depth with the aggregator: 2 is proposers, then aggregator")
+    ] = 2
+    samples: Annotated[Count, _doc("draws made from each proposer")] = 1
+    max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
+    fallback: Annotated[Any, _doc("agents that stand in when the aggregator fails")] = None
+
+
+class SequentialConfig(Waiting, kw_only=True, frozen=True):
+    """The long form of an ensemble: any layers, in order."""
+
+    layers: Annotated[list[Any], _doc("the layers, one table each")]
+    name: Annotated[str, _doc("the name the server lists; the table's own name by default")] = ""
+    description: Annotated[str, _doc("what the server's model list says of it")] = ""
+
+
+class PriceConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """Dollars per million tokens."""
+
+    input: Annotated[float, Meta(ge=0, description="of the prompt")]
+    output: Annotated[float, Meta(ge=0, description="of the response")]
+    cached: Annotated[NotNegative | None, _doc("of cached prompt tokens, if it differs")] = None
+
+
+class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """A provider: any OpenAI-compatible endpoint, or more settings for a built-in one."""
+
+    base_url: Annotated[
+        str | None, _doc("its address, up to and with `/v1`; built-in providers have one")
+    ] = None
+    api_key: Annotated[
+        str | None, _doc("its key, as `${VARIABLE}`; by default `NAME_API_KEY` from the environment")
+    ] = None
+    like: Annotated[str | None, _doc("a built-in provider whose quirks and prices it shares")] = None
+    headers: Annotated[dict[str, str], _doc("sent with every call")] = {}
+    price: Annotated[
+        PriceOf | None,
+        _doc("dollars per million tokens: a number, `{input, output, cached}`, or a table of those by model"),
+    ] = None
+    timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
+    connect: Annotated[Seconds, _doc("seconds to connect")] = 5.0
+    requests_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
+    tokens_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
+    concurrency: Annotated[Count | None, _doc("calls at once, of all runs together")] = None
+
+
+class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """What `moa serve` does."""
+
+    host: Annotated[str, _doc("the address to bind; another than loopback needs `keys`")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="the port")] = 6620
+    keys: Annotated[
+        list[str], _doc("keys clients must send, as `${VARIABLE}`; none: no key is asked for")
+    ] = []
+    passthrough: Annotated[bool, _doc("any `provider/model` of a configured provider is a model too")] = False
+    max_body: Annotated[int, Meta(ge=1024, description="the largest request, in bytes")] = 32 * 1024 * 1024
+    usage: Annotated[
+        Literal["total", "final"], _doc("usage tells the whole run, or the last call's alone")
+    ] = "total"
+    overrides: Annotated[
+        bool | UnsetType,
+        _doc("requests may change layers, models and settings; true on loopback, else false"),
+    ] = UNSET
+    drain: Annotated[Seconds, _doc("seconds running answers get to finish when the server stops")] = 30.0
+
+
+class FileConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """The whole file."""
+
+    default: Annotated[str | None, _doc("the ensemble used when none is named; by default the first")] = None
+    providers: Annotated[dict[str, Any], _doc("endpoints by name")] = {}
+    ensembles: Annotated[dict[str, Any], _doc("ensembles by name")] = {}
+    server: Annotated[dict[str, Any], _doc("what `moa serve` does")] = {}
+
+
+SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
+    ("", FileConfig),
+    ("[providers.NAME]", ProviderConfig),
+    ("price = { … }", PriceConfig),
+    ("[ensembles.NAME], short form", MoAConfig),
+    ("[ensembles.NAME], long form", SequentialConfig),
+    ("a layer of proposers", ProposeConfig),
+    ("an aggregator", AggregateConfig),
+    ("a residual layer", ResidualConfig),
+    ("an agent", AgentConfig),
+    ("[server]", ServerConfig),
+)
+"""Every table of the file, in the order it is documented."""

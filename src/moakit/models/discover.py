@@ -1,0 +1,90 @@
+"""Finding the model servers that run on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from moakit.models.providers import PROVIDERS, Endpoint, find_endpoint
+
+PROBE = 0.25
+"""Seconds all probes together may take."""
+LOCAL = ("ollama", "lmstudio", "llamacpp", "vllm")
+OURS = "moakit"
+"""The owner our own servers give their models; they are never used as upstreams by themselves."""
+
+_NOT_CHAT = re.compile(
+    r"embed|whisper|tts|rerank|guard|moderation|bge-|clip|stable-diffusion|dall-e", re.IGNORECASE
+)
+
+
+class Found(NamedTuple):
+    """A server that answered, and its chat models."""
+
+    endpoint: Endpoint
+    models: tuple[str, ...]
+
+
+async def probe(environ: Mapping[str, str] | None = None) -> list[Found]:
+    """Ask the local servers for their models, all at once, for at most `PROBE` seconds."""
+    import aiohttp
+
+    environ = os.environ if environ is None else environ
+    endpoints = [find_endpoint(name, environ) for name in LOCAL]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PROBE)) as session:
+        found = await asyncio.gather(*(_models(session, endpoint) for endpoint in endpoints))
+    servers: dict[str, Found] = {}
+    for endpoint, models in zip(endpoints, found, strict=True):
+        if models:
+            servers.setdefault(endpoint.base_url.replace("localhost", "127.0.0.1"), Found(endpoint, models))
+    return list(servers.values())
+
+
+async def list_models(
+    endpoint: Endpoint, environ: Mapping[str, str] | None = None, *, within: float = 10.0
+) -> tuple[str, ...]:
+    """Return the models a provider lists; raises `OSError` or `ValueError` when it does not answer with a list."""
+    import aiohttp
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=within)) as session:
+        return await _ask(session, endpoint, endpoint.key(environ))
+
+
+async def _models(session: object, endpoint: Endpoint) -> tuple[str, ...]:
+    import aiohttp
+
+    try:
+        return await _ask(session, endpoint, endpoint.key())
+    except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError):
+        return ()
+
+
+async def _ask(session: object, endpoint: Endpoint, key: str | None) -> tuple[str, ...]:
+    import aiohttp
+
+    if not isinstance(session, aiohttp.ClientSession):
+        raise TypeError(session)
+    headers = {**endpoint.headers, **({"Authorization": f"Bearer {key}"} if key else {})}
+    async with session.get(f"{endpoint.base_url}/models", headers=headers, allow_redirects=False) as response:
+        if response.status != 200:
+            raise ValueError(f"HTTP {response.status}")
+        try:
+            listed = msgspec.json.decode(await response.read())["data"]
+            names = [str(entry["id"]) for entry in listed if entry.get("owned_by") != OURS]
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError("the answer is not a list of models") from error
+    return tuple(name for name in names if not _NOT_CHAT.search(name))
+
+
+def keyed(environ: Mapping[str, str]) -> list[Endpoint]:
+    """Return the hosted providers whose key is in the environment and for which models are suggested."""
+    return [
+        find_endpoint(name, environ)
+        for name, endpoint in PROVIDERS.items()
+        if endpoint.quirks.suggested and not endpoint.local and environ.get(endpoint.key_variable or "")
+    ]

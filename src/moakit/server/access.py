@@ -1,0 +1,55 @@
+"""Who may use the server: the check of keys that stands before every address but the probes'."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from moakit.server.replies import Failure, send_failure
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+OPEN = frozenset({"/livez", "/readyz"})
+"""The addresses that need no key."""
+
+
+class Access:
+    """Pure ASGI middleware that asks for one of the server's keys, compared as SHA-256 digests of bytes."""
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        self.app = app
+        self._digests = [_digest(key.encode()) for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401."""
+        if scope["type"] == "http" and self._digests and scope["path"] not in OPEN:
+            given = _bearer(scope["headers"])
+            if given is None or not self._known(given):
+                what = "no API key was sent" if given is None else "the API key is not known here"
+                await send_failure(
+                    send,
+                    Failure(401, f"{what}; send one of the server's keys as Authorization: Bearer …",
+                            kind="authentication_error", code="invalid_api_key"),
+                )  # fmt: skip
+                return
+        await self.app(scope, receive, send)
+
+    def _known(self, key: bytes) -> bool:
+        digest = _digest(key)
+        # Every key is compared, so that the time taken does not tell which one was close.
+        return any([hmac.compare_digest(digest, known) for known in self._digests])
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
+def _bearer(headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, key = value.partition(b" ")
+            return key.strip() if scheme.lower() == b"bearer" else None
+    return None

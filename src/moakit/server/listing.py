@@ -1,0 +1,88 @@
+"""The list of models: every ensemble, described."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from moakit.errors import UnknownModel
+from moakit.layers import Agent, Layer
+from moakit.models import prices
+from moakit.models.discover import OURS
+from moakit.server.replies import failure_of, send_failure, send_json
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from moakit.config import Config
+
+CAPABILITIES = {
+    "usage": True,
+    "builtin_tools": False,
+    "citations": True,
+    "status_updates": True,
+    "vision": True,
+    "file_context": True,
+}
+"""What Open WebUI may do with an ensemble."""
+
+
+class Models:
+    """`GET /v1/models`."""
+
+    def __init__(self, config: Config) -> None:
+        created = int(time.time())
+        self.config = config
+        self.entries = {name: _entry(name, layer, created) for name, layer in config.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the list; the default ensemble stands first."""
+        first = self.config.default
+        entries = sorted(self.entries.values(), key=lambda entry: entry["id"] != first)
+        await send_json(send, 200, {"object": "list", "data": entries})
+
+
+class OneModel:
+    """`GET /v1/models/{id}`."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with one model, or 404 with the nearest name."""
+        name = scope["path_params"]["id"]
+        entry = self._models.entries.get(name)
+        if entry is None:
+            await send_failure(send, failure_of(UnknownModel("model", name, self._models.entries)))
+        else:
+            await send_json(send, 200, entry)
+
+
+def _entry(name: str, layer: Layer, created: int) -> dict[str, Any]:
+    description = str(getattr(layer, "description", "") or "")
+    entry: dict[str, Any] = {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": OURS,
+        "name": name,
+        "description": description,
+        "info": {
+            "meta": {"description": description, "capabilities": CAPABILITIES, "suggestion_prompts": []}
+        },
+    }
+    window = _window(layer)
+    if window is not None:
+        entry["context_length"] = window
+    return entry
+
+
+def _window(layer: Layer) -> int | None:
+    """Return the window of the agent at the tail, which everything has to fit into."""
+    while not isinstance(layer, Agent):
+        children = layer.children()
+        if not children:
+            return None
+        layer = children[-1]
+    endpoint = layer.bound.endpoint
+    return None if endpoint is None else prices.window(endpoint, layer.model.partition("/")[2])

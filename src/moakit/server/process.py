@@ -1,0 +1,126 @@
+"""The server's process: binding, signals, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from moakit.errors import ConfigError
+from moakit.server.app import allows_overrides, create_app, is_loopback
+
+if TYPE_CHECKING:
+    from moakit.config import Config
+    from moakit.server.health import Load
+
+
+def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool) -> None:
+    """Serve until a signal; raises `ConfigError` for an open address without a key, or a port in use."""
+    host = host or config.server.host
+    port = config.server.port if port is None else port
+    if not is_loopback(host) and not config.server.keys and not open_to_all:
+        raise ConfigError(
+            f"{host} can be reached from other machines, and the server has no key",
+            hint="set server.keys, or say --no-key",
+        )
+    chosen = config.server.overrides
+    overrides = allows_overrides(config) if isinstance(chosen, bool) else is_loopback(host)
+    app = create_app(config, overrides=overrides)
+    settings = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(settings, app.state.load, config.server.drain)
+    listener = _bind(host, port)
+    with contextlib.closing(listener):
+        _announce(config, listener)
+        server.run(sockets=[listener])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"{host}:{port} cannot be bound: {error.strerror or error}", hint="choose another with --port"
+        ) from error
+    return listener
+
+
+def _announce(config: Config, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    names = ", ".join(config)
+    sys.stderr.write(f"moakit serves {names} at http://{shown}:{port}/v1\n")
+    if not config.server.keys and not is_loopback(host):
+        sys.stderr.write("anyone who reaches this address can use it: no key is asked for\n")
+    sys.stderr.flush()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that, told to stop, first lets running answers finish."""
+
+    def __init__(self, config: uvicorn.Config, load: Load, drain: float) -> None:
+        super().__init__(config)
+        self._load = load
+        self._drain = drain
+        self._waiting: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle the signals that stop a server, for as long as it runs."""
+        before = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal stops at once."""
+        if self._load.draining:
+            self.should_exit = self.force_exit = True
+            return
+        self._load.draining = True
+        if self._loop is None:
+            self.should_exit = True
+        else:
+            self._loop.call_soon_threadsafe(self._begin)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and remember the loop for the signals."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets=sockets)
+
+    def _begin(self) -> None:
+        self._waiting = asyncio.get_running_loop().create_task(self._finish())
+
+    async def _finish(self) -> None:
+        if self._load.running:
+            sys.stderr.write(f"finishing {self._load.running} answers, at most {self._drain:g} s\n")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._drain):
+                await self._load.idle()
+        self.should_exit = True
