@@ -37,6 +37,12 @@ VOICES: Mapping[str, tuple[str, ...]] = {
         "Someone once asked exactly this: “{topic}”. The answer that stayed with them was not the cleverest one "
         "but the one they could use the next morning.",
     ),
+    "tinkerer": (
+        "I would try “{topic}” on the smallest case that can fail, watch what happens, and change one thing "
+        "at a time. Ten minutes of that beat an hour of argument.",
+        "“{topic}” has parts that can be built and parts that can only be talked about. Build the first ones "
+        "roughly today and see which of the others still matter.",
+    ),
     "editor": (
         "On “{topic}”: there are no references to merge, so this is all a demo model can say.",
     ),
@@ -46,6 +52,7 @@ PACE: Mapping[str, tuple[float, float]] = {
     "planner": (0.5, 0.018),
     "skeptic": (0.8, 0.022),
     "storyteller": (1.1, 0.02),
+    "tinkerer": (0.6, 0.024),
     "editor": (0.35, 0.035),
 }
 """Seconds before the first token, and for each token."""

@@ -146,6 +146,9 @@ class TerminalView:
                 line.written += estimate(event.text)
             return
         if not self._answering:
+            line = self._lines.get(event.path)
+            if line is not None:
+                line.state, line.text = "done", f"[dim]answering after {seconds(event.at)}[/dim]"
             self._end()
             self._answering = True
             self.console.print()
