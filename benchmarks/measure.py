@@ -31,7 +31,7 @@ class Plan:
     stream_share: float = 0.5
 
 
-FULL = Plan(7, {"bare": 1000, "moakit": 1000, "openai": 60}, {"run": 500, "burst": 300, "paced": 200})
+FULL = Plan(5, {"bare": 1000, "moakit": 1000, "openai": 60}, {"run": 500, "burst": 300, "paced": 200})
 QUICK = Plan(3, {"bare": 400, "moakit": 400, "openai": 50}, {"run": 200, "burst": 150, "paced": 100})
 
 
@@ -74,7 +74,7 @@ def watched(upstreams: Upstreams, series: Series) -> Iterator[None]:
 
 
 def libraries(plan: Plan, upstreams: Upstreams, home: Path, say: Callable[[str], None]) -> Series:
-    """The library sides, in fresh processes every round: part of the noise is how a process lies in memory."""
+    """The library sides, in fresh processes every round: part of the noise is where they lie in memory."""
     series = Series()
     for number in range(plan.rounds):
         say(f"library, round {number + 1} of {plan.rounds}")

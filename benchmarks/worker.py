@@ -1,7 +1,7 @@
 """One library side in a process of its own: `python -m benchmarks.worker SIDE BASE_URL`.
 
-One line of standard input is one measurement; its answer is a line of JSON with the CPU seconds of this process
-and the text of the last answer.
+One line of standard input is one measurement; its answer is a line of JSON: CPU seconds of this process and
+the text of the last answer.
 
     {"mode": "run" | "stream", "requests": 200, "in_flight": 50}
 """

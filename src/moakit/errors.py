@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import ClassVar, Self
+from typing import Any, Self
 
 
 class MoaError(Exception):
@@ -46,6 +46,10 @@ class MoaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross process boundaries; what __init__ takes is not what `args` holds.
+        return _restored, (type(self), self.args), self.__dict__
 
 
 class UserError(MoaError):
@@ -98,8 +102,6 @@ class CallError(MoaError):
     `code` the provider's own error code.
     """
 
-    retryable: ClassVar[bool] = False
-
     def __init__(
         self,
         message: str,
@@ -126,8 +128,6 @@ class CallError(MoaError):
 class RateLimited(CallError):
     """The provider answered 429."""
 
-    retryable = True
-
 
 class AuthenticationFailed(CallError):
     """The provider did not accept the key, or there is none."""
@@ -152,11 +152,9 @@ class ModelTimeout(CallError):
 class ConnectionFailed(CallError):
     """The connection could not be made, or broke before any byte of an answer.
 
-    `reused` says that a kept-alive connection was closed just as it was used again,
-    which a client cannot avoid and which one free retry repairs.
+    `reused` says that the connection stood and was closed before a byte of an answer, as a server closes
+    a kept-alive one just as it is used again: a client cannot avoid that, and one free retry repairs it.
     """
-
-    retryable = True
 
     def __init__(
         self, message: str, *, model: str = "", reused: bool = False, hint: str | None = None
@@ -173,7 +171,13 @@ class NotEnoughResponses(MoaError, ExceptionGroup[Exception]):
     """Fewer usable responses than a layer needs; `exceptions` holds every cause."""
 
     # An exception group is built by __new__ from (message, exceptions); MoaError takes the message alone.
-    def __new__(cls, message: str, exceptions: Sequence[Exception], *, hint: str | None = None) -> Self:
+    def __new__(
+        cls,
+        message: str,
+        exceptions: Sequence[Exception],
+        *,
+        hint: str | None = None,  # noqa: ARG004 - __init__ keeps it
+    ) -> Self:
         """Build the group; at least one cause is needed."""
         return super().__new__(cls, message, exceptions)
 
@@ -199,6 +203,12 @@ class DeadlineExceeded(MoaError):
     def __init__(self, message: str, *, path: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.path = path
+
+
+def _restored(kind: type[MoaError], args: tuple[Any, ...]) -> MoaError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

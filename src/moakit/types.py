@@ -47,7 +47,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     `cost` is in dollars, None when the price is unknown. `seconds` counts from the start of the
     successful attempt to its end, `first_token` to its first token (None when not streamed).
     `attempts` counts every try, also on fallbacks. `tool_calls` are plain mappings in OpenAI's format.
-    `extra` keeps what the provider sent beyond these fields (`logprobs`, `citations`, `choices` for n > 1, …).
+    `extra` keeps what the provider sent beyond these fields (`logprobs`, `citations`, `choices` of n > 1, …).
     """
 
     text: str
@@ -70,7 +70,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     `status` is "ok", "failed" or "cancelled" (dropped by a quorum, a deadline or the client);
     `error` names the error's class and `message` says what happened, both "" when it is "ok".
-    `reported` says that `usage` came from the provider; a failed call has none.
+    A failed call has no `usage`.
     """
 
     path: str
@@ -115,21 +115,39 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def as_prompt(prompt: str | Prompt) -> Prompt:
-    """Return the conversation for a string or a list of messages; checks roles, changes nothing."""
+    """Return the conversation for a string or a list of messages; checks their form, changes nothing."""
     if isinstance(prompt, str):
         return ({"role": "user", "content": prompt},)
-    if not isinstance(prompt, Sequence) or not prompt:
+    messages: Prompt = prompt
+    if not isinstance(messages, Sequence) or not messages:
         raise InvalidRequest(
             "the prompt is empty", param="messages", hint="pass a string or a list of messages"
         )
-    for index, message in enumerate(prompt):
+    for index, message in enumerate(messages):
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             raise InvalidRequest(
                 f"messages[{index}] is not a message",
                 param=f"messages[{index}]",
                 hint='a message is {"role": …, "content": …}',
             )
-    return prompt
+        wrong = _wrong_field(message)
+        if wrong is not None:
+            param = f"messages[{index}].{wrong}"
+            raise InvalidRequest(f"{param} has a form that no model takes", param=param)
+    return messages
+
+
+def _wrong_field(message: Message) -> str | None:
+    content = message.get("content")
+    if content is not None and not isinstance(content, str | list | tuple):
+        return "content"
+    calls = message.get("tool_calls")
+    if calls is None:
+        return None
+    good = isinstance(calls, list | tuple) and all(
+        isinstance(call, Mapping) and isinstance(call.get("function"), Mapping | None) for call in calls
+    )
+    return None if good else "tool_calls"
 
 
 def text_of(message: Message) -> str:

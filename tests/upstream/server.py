@@ -67,7 +67,7 @@ class Upstream:
         """Forgets every call and counter; only `open` and `idle` still know of calls in flight."""
         self._log.reset()
 
-    async def idle(self, timeout: float = 1) -> None:  # noqa: ASYNC109  reads best in a test
+    async def idle(self, timeout: float = 1) -> None:
         """Waits until no call is open; TimeoutError, naming the open ones, after `timeout` seconds."""
         end = time.monotonic() + timeout
         while self._still_open(end):

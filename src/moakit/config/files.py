@@ -52,6 +52,9 @@ class Config(Mapping[str, Layer]):
             filled = interpolated(table, environ, f"providers.{name}")
             self.endpoints[name] = endpoint_from(name, filled, environ)
         self.server = checked(interpolated(given.server, environ, "server"), ServerConfig, "server")
+        for index, key in enumerate(self.server.keys):
+            if not key or key != key.strip():
+                raise ConfigError(f"server.keys[{index}] is empty, or has spaces around it")
         self.context = Context(self.endpoints, environ, {layer.__name__: layer for layer in layers})
         self._ensembles: dict[str, Layer] = {}
         for name, table in given.ensembles.items():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import CallError, ConfigError
+from moakit.errors import AuthenticationFailed, CallError, ConfigError
 from moakit.events import CallFailed, CallFinished, CallStarted
 from moakit.layers.base import Layer
 from moakit.layers.side_by_side import share, side_by_side
@@ -20,6 +21,15 @@ from moakit.run.scope import References, Run
 from moakit.types import NO_USAGE, Call, Prompt, Response
 
 _SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
+_RANGES: Mapping[str, tuple[Any, str, float | None]] = {
+    "temperature": (int | float, "a number, 0 or more", 0),
+    "top_p": (int | float, "a number, 0 or more", 0),
+    "max_tokens": (int, "a whole number, 1 or more", 1),
+    "seed": (int, "a whole number", None),
+    "samples": (int, "a whole number, 1 or more", 1),
+    "timeout": (int | float, "seconds, more than 0", math.ulp(0)),
+}
+"""What each setting must be: its type, in words, and its lowest value."""
 
 
 class Agent(Layer):
@@ -64,28 +74,29 @@ class Agent(Layer):
         several = fallback if isinstance(fallback, list | tuple) else (fallback,)
         self.fallback: tuple[Agent, ...] = tuple(as_agent(one) for one in several)  # type: ignore[arg-type]
         self.extra: Mapping[str, Any] = dict(extra or {})
-        for name, low in (
-            ("temperature", 0),
-            ("top_p", 0),
-            ("max_tokens", 1),
-            ("samples", 1),
-            ("timeout", 0),
-        ):
+        for name, (kind, wanted, low) in _RANGES.items():
             value = getattr(self, name)
-            whole = name in ("max_tokens", "samples")
-            if value is not None and (not isinstance(value, int if whole else int | float) or value < low):
-                raise ConfigError(f"agent {self.model}: {name} = {value!r} is not a number of at least {low}")
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, kind) or (low is not None and value < low):
+                raise ConfigError(f"agent {self.model}: {name} = {value!r} is not {wanted}")
         chosen = {name: value for name in _SAMPLING if (value := getattr(self, name)) is not None}
         self._parameters: Mapping[str, Any] = {**self.extra, **chosen}
+        # A fallback may have fallbacks of its own, which come right after it.
+        self._stand_ins: tuple[Agent, ...] = tuple(
+            other
+            for agent in self.fallback
+            for other in (agent, *agent._stand_ins)  # noqa: SLF001 - an agent as well
+        )
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Ask the model, once for each sample."""
         if self.samples == 1 or run.sample is not None:
             return (await self._respond(prompt, references, run),)
-        draws = [
-            self._draw(prompt, references, run.draw(index, self.samples)) for index in range(self.samples)
-        ]
-        return await side_by_side(draws, run, timeout=share(run))
+        timeout = share(run)
+        scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
+        draws = [self._draw(prompt, references, scope) for scope in scopes]
+        return await side_by_side(draws, run, timeout=timeout)
 
     def shape(self, references: int | None) -> int:
         """Return the number of samples, whatever goes in."""
@@ -121,6 +132,9 @@ class Agent(Layer):
         head = "".join(f", {name}={value!r}" for name, value in self.options().items())
         return f"{type(self).__name__}({self.model!r}{head})"
 
+    def __hash__(self) -> int:
+        return hash(self.model)
+
     def to_config(self) -> Any:
         """Return the model's name alone, or a mapping with the settings."""
         options = self.options()
@@ -134,7 +148,7 @@ class Agent(Layer):
         attempts = Attempts()
         texts = [reference.text.strip() for reference in references]
         shown = _shown(prompt, run)
-        candidates = (self, *self.fallback) if self.fallback else (self,)
+        candidates = (self, *self._stand_ins) if self._stand_ins else (self,)
         for left, agent in zip(range(len(candidates) - 1, -1, -1), candidates, strict=True):
             try:
                 return await agent._ask(shown, texts, run, attempts)  # noqa: SLF001 - an agent as well
@@ -208,7 +222,8 @@ class Agent(Layer):
 
     def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:
         # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
-        free = error.status is not None or not prices.may_cost(self.bound.endpoint, self.model)
+        refused = error.status is not None or isinstance(error, AuthenticationFailed)
+        free = refused or not prices.may_cost(self.bound.endpoint, self.model)
         run.record(
             Call(
                 path=run.path,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from moakit.errors import CallError, ConfigError, MoaError, ShapeError
+from moakit.errors import ConfigError, MoaError, ShapeError, UserError
 from moakit.layers.agent import Agent, as_agent, as_layer
 from moakit.layers.base import Layer
 from moakit.models.base import Model
@@ -24,6 +24,8 @@ class Aggregator(Layer):
     >>> Aggregator("demo/editor").shape(3)
     1
     """
+
+    keeps_deadline: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -44,19 +46,24 @@ class Aggregator(Layer):
             layer = layer.with_options(fallback=(*layer.fallback, *map(as_agent, several)))  # type: ignore[arg-type]
         self.agent = layer
         self.settings: Settings = settings_from("Aggregator", prompt=prompt, **settings)
-        if layer.shape(None) not in (1, None):
-            raise ShapeError(
-                f"an aggregator gives one response, {layer!r} gives {layer.shape(None)}",
-                hint="samples belong to proposers",
-            )
+        self._measure()
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Run the agent on the references."""
         try:
-            return await run(self.agent, prompt, references, at=0, tail=True, role="aggregator")
-        except CallError:
+            return await run(
+                self.agent,
+                prompt,
+                references,
+                at=0,
+                tail=True,
+                role="aggregator",
+                deadline=self.settings.deadline,
+            )
+        except MoaError as error:
             if (
                 run.settings.on_no_aggregator != "best"
+                or isinstance(error, UserError)
                 or not references
                 or (run.tail and run.journey.answered)
             ):
@@ -65,10 +72,10 @@ class Aggregator(Layer):
             return (best(references),)
 
     def shape(self, references: int | None) -> int:
-        """Return 1; an aggregator that stands first has nothing to read."""
+        """Return 1; an aggregator that stands first has no references to read."""
         if references == 0:
             raise ShapeError(
-                "an Aggregator stands first, where there are no references",
+                "an Aggregator has no references to aggregate",
                 hint="put Proposers before it, or use an Agent",
             )
         return 1
@@ -77,9 +84,23 @@ class Aggregator(Layer):
         """Return the settings."""
         return self.settings.given()
 
+    def with_child(self, place: int, layer: Layer) -> Self:
+        """Return a copy with another agent."""
+        clone = super().with_child(place, layer)
+        clone._measure()  # noqa: SLF001 - one of its own kind
+        return clone
+
     def to_config(self) -> Any:
         """Return `{"aggregate": …}` with the settings."""
         return {"aggregate": self.agent.to_config(), **settings_config(self.settings)}
+
+    def _measure(self) -> None:
+        width = self.agent.shape(None)
+        if width not in (1, None):
+            raise ShapeError(
+                f"an aggregator gives one response, {self.agent!r} gives {width}",
+                hint="samples belong to proposers",
+            )
 
 
 def best(references: References) -> Response:

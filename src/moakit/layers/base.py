@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from moakit.errors import ConfigError, ShapeError, nearest
+from moakit.errors import ConfigError, MoaError, ShapeError, nearest
 from moakit.layers.summary import Plan, Summary, summarize
 from moakit.policies.settings import NO_SETTINGS, Settings
 from moakit.run import background
@@ -186,6 +186,8 @@ class Layer:
         """Return a child by its index, or any layer inside by its address, such as "0.2"."""
         if isinstance(key, int):
             return self.children()[key]
+        if not isinstance(key, str):
+            raise TypeError(f"{type(self).__name__} takes an index or an address, not {key!r}")
         layer: Layer = self
         for step in _steps(key):
             children = layer.children()
@@ -231,7 +233,7 @@ class Layer:
         return isinstance(other, Layer) and (self is other or _same(self, other))
 
     def __hash__(self) -> int:
-        return hash((type(self), len(self.children())))
+        return hash(len(self.children()))
 
     # Changing: always a new layer
 
@@ -239,12 +241,12 @@ class Layer:
         """Return a copy in which the layer at this address is another one, or an agent of this model."""
         from moakit.layers.agent import as_layer
 
-        steps = _steps(path)
-        if not steps:
-            return as_layer(layer, like=self)
-        child = self[steps[0]] if steps[0] < len(self.children()) else self[path]
-        rest = ".".join(map(str, steps[1:]))
-        return self.with_child(steps[0], child.replace(rest, as_layer(layer, like=self)))
+        _ = self[path]  # looked up whole, so that an error names all of it
+        new = as_layer(layer, like=self)
+        while path:
+            path, _, place = path.rpartition(".")
+            new = self[path].with_child(_steps(place)[0], new)
+        return new
 
     def with_child(self, place: int, layer: Layer) -> Layer:
         """Return a copy in which one child is another layer."""
@@ -325,5 +327,10 @@ def _holds_layers(value: object) -> bool:
 def _same(one: Layer, other: Layer) -> bool:
     try:
         return bool(one.to_config() == other.to_config())
-    except ConfigError:
-        return False
+    except MoaError:
+        # Not everything has a configuration: a prompt may be a function.
+        return (
+            type(one) is type(other)
+            and one.options() == other.options()
+            and one.children() == other.children()
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
@@ -55,11 +55,7 @@ class Proposers(Layer):
             max_tokens=max_tokens,
             **settings,
         )
-        width = sum(self._draws(layer) for layer in self.layers)
-        for name, value in (("quorum", quorum), ("minimum", minimum)):
-            if value is not None and value > width:
-                raise ConfigError(f"Proposers: {name} = {value} of only {width} proposers")
-        self._single = width == len(self.layers)
+        self._measure()
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Run all at once and return what came in time."""
@@ -105,9 +101,22 @@ class Proposers(Layer):
         samples = {"samples": self.samples} if self.samples != 1 else {}
         return samples | self.settings.given()
 
+    def with_child(self, place: int, layer: Layer) -> Self:
+        """Return a copy in which one proposer is another."""
+        clone = super().with_child(place, layer)
+        clone._measure()  # noqa: SLF001 - one of its own kind
+        return clone
+
     def to_config(self) -> Any:
         """Return `{"propose": […]}` with the settings."""
         return {"propose": [layer.to_config() for layer in self.layers], **self.options()}
+
+    def _measure(self) -> None:
+        width = sum(self._draws(layer) for layer in self.layers)
+        for name, value in (("quorum", self.settings.quorum), ("minimum", self.settings.minimum)):
+            if value is not None and value > width:
+                raise ConfigError(f"Proposers: {name} = {value} of only {width} proposers")
+        self._single = width == len(self.layers)
 
     def _draws(self, layer: Layer) -> int:
         return self.samples * (layer.samples if isinstance(layer, Agent) else 1)

@@ -9,7 +9,7 @@ from moakit.layers.agent import Agent, as_layer
 from moakit.layers.aggregator import Aggregator, settings_config
 from moakit.layers.base import Layer
 from moakit.models.base import Model
-from moakit.policies.settings import settings_from
+from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.prompts import continues
 from moakit.run.scope import NO_REFERENCES, References, Run
 from moakit.types import Prompt, Response
@@ -39,6 +39,8 @@ class Sequential(Layer):
         self.description = description
         self.settings = settings_from(name or type(self).__name__, **settings)
         self.shape(None)
+        # What such a layer gives is known only when it runs, so the next one is asked then.
+        self._open = tuple(layer.shape(None) is None for layer in self.layers)
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Run the layers in order and return what the last one gives."""
@@ -55,18 +57,24 @@ class Sequential(Layer):
                     raise
                 run.degrade()
                 references = NO_REFERENCES
+            else:
+                if at < last and self._open[at]:
+                    self._fit(at + 1, len(references))
             if not run.path:
                 run.journey.layers.append(references)
         return references
 
     def shape(self, references: int | None) -> int | None:
         """Return what comes out of the last layer."""
-        for place, layer in enumerate(self.layers):
-            try:
-                references = layer.shape(references)
-            except ShapeError as error:
-                raise ShapeError(f"layer {place}: {error.message}", hint=error.hint) from error
+        for place in range(len(self.layers)):
+            references = self._fit(place, references)
         return references
+
+    def _fit(self, place: int, references: int | None) -> int | None:
+        try:
+            return self.layers[place].shape(references)
+        except ShapeError as error:
+            raise ShapeError(f"layer {place}: {error.message}", hint=error.hint) from error
 
     def options(self) -> dict[str, Any]:
         """Return name, description and settings, where given."""
@@ -90,7 +98,9 @@ class Sequential(Layer):
         return super().__getitem__(key)
 
     def __add__(self, other: Layer) -> Sequential:
-        more = other.layers if isinstance(other, Sequential) else (other,)
+        # One with settings of its own stays one layer, so that they go on to hold for it.
+        opens = isinstance(other, Sequential) and other.settings is NO_SETTINGS
+        more = other.children() if opens else (other,)
         return Sequential(*self.layers, *more, **self.options())
 
     def __mul__(self, times: int) -> Sequential:

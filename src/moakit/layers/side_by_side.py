@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from moakit.errors import DeadlineExceeded, MoaError, NotEnoughResponses, UserError
 from moakit.policies.quorum import collect, quorum_for
@@ -15,11 +16,17 @@ SHARE = 0.6
 
 
 def share(run: Run, deadline: float | None = None) -> float:
-    """Return the seconds a layer may take: its own deadline, else what leaves 40 % to the layers after it."""
+    """Return the seconds a layer may take: its own deadline, else what leaves 40 % to the layers after it.
+
+    They hold for everything inside as well, so that no retry waits longer and a nested ensemble shares them.
+    """
     remaining = run.remaining
     if deadline is not None:
-        return min(deadline, remaining)
-    return remaining if run.tail else remaining * SHARE
+        seconds = min(deadline, remaining)
+    else:
+        seconds = remaining if run.tail else remaining * SHARE
+    run.deadline_at += seconds - remaining
+    return seconds
 
 
 async def side_by_side(
@@ -35,6 +42,14 @@ async def side_by_side(
     strict = bool(settings.strict)
     create = run.journey.loop.create_task
     tasks = [create(unit) for unit in units]
+
+    def stop(task: asyncio.Task[Sequence[Response]]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not _bearable(error):
+            for other in tasks:
+                other.cancel(f"another one raised {type(error).__name__}")
+
+    for task in tasks:
+        task.add_done_callback(stop)
     quorum = width if strict else quorum_for(width, settings.quorum)
     await collect(tasks, quorum=quorum, grace=settings.grace, timeout=timeout, strict=strict)
     responses: list[Response] = []
@@ -44,18 +59,23 @@ async def side_by_side(
             run.dropped += 1
         elif (error := task.exception()) is None:
             responses.extend(task.result())
-        elif isinstance(error, MoaError) and not isinstance(error, UserError):
+        elif _bearable(error):
             run.dropped += 1
             causes.append(error)
         else:
-            # The user's own mistake, or a defect: not something to go on without.
             raise error
     if run.dropped:
         run.degrade()
         if strict and causes:
             raise causes[0]
-        _check_enough(run, len(responses), min(settings.minimum or 1, width), causes, timeout)
+        minimum = width if strict else min(settings.minimum or 1, width)
+        _check_enough(run, len(responses), minimum, causes, timeout)
     return tuple(responses)
+
+
+def _bearable(error: BaseException) -> TypeGuard[MoaError]:
+    """Say whether others can make up for it; the user's own mistake, or a defect, they cannot."""
+    return isinstance(error, MoaError) and not isinstance(error, UserError)
 
 
 def _check_enough(run: Run, got: int, minimum: int, causes: list[Exception], timeout: float) -> None:

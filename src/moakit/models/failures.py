@@ -19,14 +19,21 @@ from moakit.errors import (
     RateLimited,
 )
 
-RETRYABLE = frozenset({408, 409, 425, 500, 502, 503, 504, 520, 522, 524, 529})
-"""Statuses the official SDK repeats, with those of common gateways; 429 is `RateLimited`."""
-
 _TOO_LONG = re.compile(
-    r"context.{0,20}(length|window)|maximum context|too many tokens|prompt is too long", re.IGNORECASE
+    r"context.{0,20}(length|window|size)|maximum (context|prompt)|too many (input )?tokens"
+    r"|(prompt|input) is too long|token count.{0,20}exceeds",
+    re.IGNORECASE,
 )
-_SECRET = re.compile(r"\b(sk|gsk|key|tgp|xai|hf|pk)[-_][A-Za-z0-9_\-*]{6,}|Bearer\s+\S+", re.IGNORECASE)
+_SECRET = re.compile(
+    r"\b((sk|gsk|csk|key|tgp|xai|hf|pk|fw|ghp|gho|github_pat|nvapi|pplx)[-_]|AIza)[A-Za-z0-9_\-*]{6,}"
+    r"|Bearer\s+\S+",
+    re.IGNORECASE,
+)
 _SHOWN = 300
+_READ = 2000
+"""Characters of a message that are shown, and bytes that are looked at to find them."""
+_WORD = 8
+"""A key shorter than this is hidden only where it stands alone: "ollama" or "none" are words as well."""
 
 
 def from_status(
@@ -50,10 +57,8 @@ def from_status(
     }
     if status == 429:
         return RateLimited(f"rate limited: {message}", **facts)
-    if status in (401, 403):
-        hint = f"check {key_variable}" if key_variable else "check the provider's api_key"
-        return AuthenticationFailed(f"HTTP {status}: {message}", hint=hint, **facts)
-    return _from_text(f"HTTP {status}: {message}", code, text, facts)
+    hint = f"check {key_variable}" if key_variable else "check the provider's api_key"
+    return _from_text(f"HTTP {status}: {message}", code, text, facts, hint)
 
 
 def from_error(error: object, *, model: str, key: str | None) -> CallError:
@@ -64,10 +69,14 @@ def from_error(error: object, *, model: str, key: str | None) -> CallError:
     message = redact(text, key) or "the provider sent an error"
     if status == 429 or (code or "").startswith("rate_limit"):
         return RateLimited(f"rate limited: {message}", **facts)
-    return _from_text(message, code, text, facts)
+    return _from_text(message, code, text, facts, "check the provider's api_key")
 
 
-def _from_text(message: str, code: str | None, text: str, facts: Mapping[str, Any]) -> CallError:
+def _from_text(
+    message: str, code: str | None, text: str, facts: Mapping[str, Any], key_hint: str
+) -> CallError:
+    if facts["status"] in (401, 403):
+        return AuthenticationFailed(message, hint=key_hint, **facts)
     if code == "context_length_exceeded" or (
         facts["status"] in (400, 413, 422, None) and _TOO_LONG.search(text)
     ):
@@ -79,7 +88,7 @@ def _from_text(message: str, code: str | None, text: str, facts: Mapping[str, An
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a provider asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date."""
+    """Return the seconds a provider asks to wait: `retry-after-ms`, `Retry-After` in seconds or as a date."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -89,24 +98,31 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return seconds
     try:
         when = email.utils.parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, when - time.time())
 
 
-def redact(text: str, key: str | None) -> str:
+def redact(text: str, key: str | None, *, shown: int = _SHOWN) -> str:
     """Return provider text, shortened, without the key in use or anything that looks like one."""
-    if key:
+    if key and len(key) >= _WORD:
         text = text.replace(key, "***")
+    elif key:
+        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text)
     text = _SECRET.sub("***", " ".join(text.split()))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return text if len(text) <= shown else text[: shown - 1] + "…"
+
+
+def excerpt(data: bytes, key: str | None) -> str:
+    """Return the beginning of what cannot be read, redacted before it is cut."""
+    return redact(data[:_READ].decode("utf-8", "replace"), key, shown=100)
 
 
 def _read(body: bytes) -> tuple[str | None, str]:
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, body[:2000].decode("utf-8", "replace")
+        return None, body[:_READ].decode("utf-8", "replace")
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return None, str(error)

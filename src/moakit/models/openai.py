@@ -1,24 +1,33 @@
 """The client of OpenAI's chat completions: one request, answered as JSON or as a stream.
 
 Follows https://platform.openai.com/docs/api-reference/chat, with the departures that `providers` lists.
-It makes exactly one attempt, but for a parameter that the provider rejects by name: that one is dropped,
+It makes exactly one attempt, but for a parameter that the provider does not support: that one is dropped,
 with a warning, and remembered. Repeating a call is the retry policy's business.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from moakit.errors import AuthenticationFailed, BadResponse, CallError, ConnectionFailed, ModelTimeout
-from moakit.models import failures, prices
+from moakit.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    CallError,
+    ConnectionFailed,
+    InvalidRequest,
+    ModelTimeout,
+)
+from moakit.models import failures, fields, prices
 from moakit.models.base import Listener, Reply
-from moakit.models.completion import Assembly, reply_from
+from moakit.models.chunks import Assembly
+from moakit.models.completion import reply_from
+from moakit.models.parameters import Parameters
 from moakit.models.pools import pool_for
+from moakit.models.providers import without_password
 from moakit.models.sse import EventParser
 
 if TYPE_CHECKING:
@@ -27,39 +36,16 @@ if TYPE_CHECKING:
     from moakit.models.providers import Endpoint
     from moakit.types import Message
 
-_log = logging.getLogger("moakit")
-
 ANSWER_LIMIT = 64 * 1024 * 1024
 """The largest JSON answer taken, in bytes."""
+STREAM_LIMIT = 512 * 1024 * 1024
+"""The largest stream taken, in bytes: a chunk is many times the size of its token."""
 TRAILER = 0.5
-"""How long to wait, in seconds, for what may follow the end of an answer: usage, `[DONE]`, the body's end."""
-OPTIONAL = frozenset(
-    [
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "metadata",
-        "n",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "service_tier",
-        "stop",
-        "store",
-        "stream_options",
-        "temperature",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-    ]
-)
-"""Parameters a call can do without, so that one the provider rejects is dropped."""
+"""How long to wait, in seconds, for what may follow the end of an answer: usage, `[DONE]`."""
+LINGER = 0.02
+"""How long to wait, in seconds, for the body's end behind `[DONE]`."""
+REFUSAL_LIMIT = 64 * 1024
+"""How much of a refusal is read, in bytes."""
 
 
 class OpenAIModel:
@@ -68,7 +54,7 @@ class OpenAIModel:
     `model` is the provider's own name for it, `name` the full one.
     """
 
-    __slots__ = ("_dropped", "_environ", "_headers", "_renamed", "_url", "endpoint", "model", "name")
+    __slots__ = ("_environ", "_headers", "_key", "_parameters", "_url", "endpoint", "model", "name")
 
     def __init__(self, endpoint: Endpoint, model: str, *, environ: Mapping[str, str] | None = None) -> None:
         self.endpoint: Endpoint = endpoint
@@ -77,8 +63,8 @@ class OpenAIModel:
         self._url = f"{endpoint.base_url}/chat/completions"
         self._environ = environ
         self._headers: Mapping[str, str] | None = None
-        self._dropped = set(endpoint.quirks.drop)
-        self._renamed = dict(endpoint.quirks.rename)
+        self._key: str | None = None
+        self._parameters = Parameters(self.name, endpoint.quirks)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -98,9 +84,13 @@ class OpenAIModel:
         while True:
             body = self._body(messages, parameters, streamed=listener is not None)
             try:
-                return await self._attempt(msgspec.json.encode(body), body, listener)
+                payload = msgspec.json.encode(body)
+            except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
+            try:
+                return await self._attempt(payload, body, listener)
             except BadResponse as error:
-                if not self._adapt(error, body):
+                if not self._parameters.learn(error, body):
                     raise
 
     def _body(
@@ -111,11 +101,11 @@ class OpenAIModel:
             body["stream"] = True
             if self.endpoint.quirks.usage_in_stream:
                 body["stream_options"] = {"include_usage": True}
-        for name, renamed in self._renamed.items():
-            if name in body:
-                body[renamed] = body.pop(name)
-        for name in self._dropped:
-            body.pop(name, None)
+        elif "stream" in body:
+            # Whether an answer is streamed is decided here, not by what a client or `extra` says.
+            del body["stream"]
+            body.pop("stream_options", None)
+        self._parameters.fit(body)
         return body
 
     async def _attempt(self, payload: bytes, body: Mapping[str, Any], listener: Listener | None) -> Reply:
@@ -129,9 +119,9 @@ class OpenAIModel:
             if response.status != 200:
                 await self._refuse(response)
             if listener is None:
-                reply = reply_from(await self._read(response), model=self.name, key=self._key())
+                reply = reply_from(await self._read(response), model=self.name, key=self._key)
             else:
-                reply = await self._stream(response, listener, choices=body.get("n") or 1)
+                reply = await self._stream(response, listener, choices=body.get("n"))
         except (TimeoutError, OSError) as error:
             raise self._connection_error(error, started=response is not None) from error
         except Exception as error:
@@ -147,132 +137,133 @@ class OpenAIModel:
         return reply
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
+        length = response.content_length
+        if length is not None and length > ANSWER_LIMIT:
+            raise _too_large(ANSWER_LIMIT)
+        if length is not None and "Content-Encoding" not in response.headers:
             return await response.read()
         parts: list[bytes] = []
         size = 0
         async for part in response.content.iter_any():
             size += len(part)
             if size > ANSWER_LIMIT:
-                raise BadResponse(f"the answer is larger than {ANSWER_LIMIT} bytes")
+                raise _too_large(ANSWER_LIMIT)
             parts.append(part)
         return b"".join(parts)
 
-    async def _stream(self, response: aiohttp.ClientResponse, listener: Listener, *, choices: int) -> Reply:
+    async def _stream(
+        self, response: aiohttp.ClientResponse, listener: Listener, *, choices: object
+    ) -> Reply:
         if response.content_type == "application/json":
-            # Some servers ignore `stream`: their whole answer is one piece.
-            reply = reply_from(await self._read(response), model=self.name, key=self._key())
-            if reply.reasoning:
-                listener(reply.reasoning, "reasoning")
-            listener(reply.text)
+            reply = reply_from(await self._read(response), model=self.name, key=self._key)
+            _tell_whole(reply, listener)
             return reply
         parser = EventParser()
-        assembly = Assembly(listener, model=self.name, key=self._key(), choices=choices)
+        expected = choices if isinstance(choices, int) else 1
+        assembly = Assembly(listener, model=self.name, key=self._key, choices=expected)
         read = response.content.readany
+        size = 0
         while not assembly.finished:
             data = await read()
             if not data:
                 break
+            size += len(data)
+            if size > STREAM_LIMIT:
+                raise _too_large(STREAM_LIMIT)
             assembly.take(parser.feed(data))
             if listener.full:
                 await listener.drain()
-        try:
-            async with asyncio.timeout(TRAILER):
-                while not assembly.done and (data := await read()):
-                    assembly.take(parser.feed(data))
-        except TimeoutError:
-            pass
-        assembly.take(parser.close())
-        reply = assembly.reply()
-        if assembly.done and not response.content.at_eof():
-            await self._finish(response)
-        return reply
+        if assembly.finished:
+            await self._trail(response, parser, assembly)
+        else:
+            assembly.take(parser.close())
+        return assembly.reply()
 
     @staticmethod
-    async def _finish(response: aiohttp.ClientResponse) -> None:
-        # The body's end comes right behind [DONE]; having read it, the connection can be used again.
+    async def _trail(response: aiohttp.ClientResponse, parser: EventParser, assembly: Assembly) -> None:
+        """Read what follows the end of an answer; it is complete, so nothing here can spoil it."""
+        import aiohttp
+
+        content = response.content
         try:
-            async with asyncio.timeout(0.02):
-                await response.content.readany()
-        except (TimeoutError, OSError):
+            if not assembly.done:
+                async with asyncio.timeout(TRAILER):
+                    while not assembly.done and (data := await content.readany()):
+                        assembly.take(parser.feed(data))
+                assembly.take(parser.close())
+            if not content.at_eof():
+                # The body's end comes right behind [DONE]; having read it, the connection can be used again.
+                async with asyncio.timeout(LINGER):
+                    await content.readany()
+        except (TimeoutError, OSError, aiohttp.ClientError, CallError):
             pass
 
     async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
+        import aiohttp
+
         body = b""
-        async for part in response.content.iter_any():
-            body += part
-            if len(body) > 64 * 1024:
-                break
+        try:
+            async for part in response.content.iter_any():
+                body += part
+                if len(body) > REFUSAL_LIMIT:
+                    break
+        except (OSError, aiohttp.ClientError):
+            # The status says enough.
+            pass
         raise failures.from_status(
             response.status,
             response.headers,
             body,
             model=self.name,
-            key=self._key(),
+            key=self._key,
             key_variable=self.endpoint.key_variable,
         )
 
-    def _adapt(self, error: BadResponse, body: Mapping[str, Any]) -> bool:
-        """Learn from a 400 that names a parameter; say whether another attempt makes sense."""
-        if error.status not in (400, 422):
-            return False
-        for name in OPTIONAL & body.keys():
-            if (
-                f"'{name}'" not in error.message
-                and f'"{name}"' not in error.message
-                and f"`{name}`" not in error.message
-            ):
-                continue
-            if name == "max_tokens" and "max_completion_tokens" in error.message:
-                self._renamed["max_tokens"] = "max_completion_tokens"
-            elif name in self._dropped:
-                return False
-            else:
-                self._dropped.add(name)
-            _log.warning("%s does not take %r, which is left out from now on", self.name, name)
-            return True
-        return False
-
-    def _key(self) -> str | None:
-        return self.endpoint.key(self._environ)
-
     def _make_headers(self) -> Mapping[str, str]:
-        key = self._key()
-        if key is None and self.endpoint.key_variable and not self.endpoint.local:
+        endpoint = self.endpoint
+        key = endpoint.key(self._environ)
+        if key is None and endpoint.key_variable and not endpoint.local:
             raise AuthenticationFailed(
-                f"there is no key for provider {self.endpoint.name!r}",
+                f"there is no key for provider {endpoint.name!r}",
                 model=self.name,
-                hint=f"set {self.endpoint.key_variable} in the environment or in .env",
+                hint=f"set {endpoint.key_variable} in the environment or in .env",
             )
-        headers = {"Content-Type": "application/json", **self.endpoint.headers}
+        headers = {"Content-Type": "application/json", **endpoint.headers}
         if key:
+            if not (key.isascii() and key.isprintable()):
+                raise AuthenticationFailed(
+                    f"the key for provider {endpoint.name!r} has characters that no key has",
+                    model=self.name,
+                    hint=f"check {endpoint.key_variable or 'its api_key'}: was it copied whole, and alone?",
+                )
             headers["Authorization"] = f"Bearer {key}"
-        prices.warm(self.endpoint)
+        prices.warm(endpoint)
+        self._key = key
         self._headers = headers
         return headers
 
     def _connection_error(self, error: Exception, *, started: bool) -> CallError:
         import aiohttp
 
-        if isinstance(error, asyncio.TimeoutError):
-            return ModelTimeout(
-                f"no connection to {self.endpoint.base_url} within {self.endpoint.connect:g} s",
-                timer="connect",
-                model=self.name,
-            )
         if started:
             return BadResponse(
                 f"the connection broke in the middle of the answer: {_plain(error)}", model=self.name
             )
-        reused = isinstance(
-            error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError
-        ) and not isinstance(error, aiohttp.ClientConnectorError)
-        hint = "is the server running?" if isinstance(error, aiohttp.ClientConnectorError) else None
+        url = without_password(self.endpoint.base_url)
+        if isinstance(error, TimeoutError):
+            return ModelTimeout(
+                f"no connection to {url} within {self.endpoint.connect:g} s", timer="connect", model=self.name
+            )
+        made = not isinstance(error, aiohttp.ClientConnectorError)
+        hint = None
+        if isinstance(error, aiohttp.ClientSSLError):
+            hint = "check the address and its certificate"
+        elif isinstance(error, aiohttp.ClientConnectorDNSError):
+            hint = "check the host name in base_url"
+        elif not made:
+            hint = "is the server running?"
         return ConnectionFailed(
-            f"cannot reach {self.endpoint.base_url}: {_plain(error)}",
-            model=self.name,
-            reused=reused,
-            hint=hint,
+            f"cannot reach {url}: {_plain(error)}", model=self.name, reused=made, hint=hint
         )
 
     def _transport_error(self, error: Exception, *, started: bool) -> CallError:
@@ -280,10 +271,33 @@ class OpenAIModel:
 
         if isinstance(error, aiohttp.ServerDisconnectedError) and not started:
             return self._connection_error(error, started=False)
-        if isinstance(error, aiohttp.ClientError | ValueError):
-            return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
-        raise error
+        if not isinstance(error, aiohttp.ClientError | ValueError):
+            raise error
+        if not started and isinstance(error, ValueError):
+            return BadResponse(
+                f"the request cannot be sent: {_plain(error)}", model=self.name, should_retry=False
+            )
+        return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
+
+
+def _tell_whole(reply: Reply, listener: Listener) -> None:
+    """Tell an answer that came whole although a stream was asked for, as some servers send it."""
+    if reply.reasoning:
+        listener(reply.reasoning, "reasoning")
+    if reply.text:
+        listener(reply.text)
+    if reply.tool_calls:
+        fragments = [{**call, "index": index} for index, call in enumerate(reply.tool_calls)]
+        listener("", "tool", 0, {"tool_calls": fragments})
+    for index, choice in enumerate(reply.extra.get("choices", ())):
+        text = fields.text_of((choice.get("message") or {}).get("content"))
+        if index and text:
+            listener(text, "content", index)
+
+
+def _too_large(limit: int) -> BadResponse:
+    return BadResponse(f"the answer is larger than {limit} bytes", should_retry=False)
 
 
 def _plain(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return without_password(str(error)) or type(error).__name__

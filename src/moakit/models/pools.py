@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from moakit.models.providers import Endpoint
 
-_Pools = dict[tuple[str, str, str | None], "Pool"]
+_Pools = dict[tuple[str, str, str | None, float], "Pool"]
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
 _guards: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
 
@@ -38,9 +38,10 @@ async def pool_for(endpoint: Endpoint) -> Pool:
         _guards[loop] = guard = _guard(pools)
         # A started asynchronous generator is closed by the loop when asyncio.run ends, and the pools with it.
         await anext(guard)
-    pool = pools.get(endpoint.identity)
+    identity = (*endpoint.identity, endpoint.connect)
+    pool = pools.get(identity)
     if pool is None:
-        pool = pools[endpoint.identity] = _open(endpoint)
+        pool = pools[identity] = _open(endpoint)
     return pool
 
 
@@ -68,7 +69,8 @@ def _open(endpoint: Endpoint) -> Pool:
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=endpoint.connect),
+        # Name lookup, every address and TLS together; a connection that is reused does not pay for it.
+        timeout=aiohttp.ClientTimeout(total=None, connect=endpoint.connect),
         headers={"User-Agent": "moakit"},
     )
     return Pool(session, _proxy(endpoint.base_url))

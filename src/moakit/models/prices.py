@@ -24,15 +24,13 @@ def cost(endpoint: Endpoint, model: str, usage: Usage, reported: float | None = 
         cached = price.input if price.cached is None else price.cached
         total = fresh * price.input + usage.cached_tokens * cached + usage.completion_tokens * price.output
         return total / MILLION if usage.total_tokens or not (price.input or price.output) else None
-    if reported:
+    if reported is not None and reported > 0:
+        # A 0 says as often that a proxy has no price as that the model is free.
         return reported
-    if (
-        not usage.total_tokens
-        or endpoint.quirks.prices is None
-        or _known(endpoint.quirks.prices, model) is None
-    ):
+    provider = endpoint.quirks.prices
+    if not usage.total_tokens or provider is None or not _listed(provider, model):
         return None
-    return _listed(endpoint.quirks.prices, model, usage)
+    return _from_list(provider, model, usage)
 
 
 def price_of(endpoint: Endpoint, model: str) -> Price | None:
@@ -59,7 +57,7 @@ def priced(endpoint: Endpoint, model: str) -> bool:
     """Say whether a call to this model will have a cost."""
     if price_of(endpoint, model) is not None:
         return True
-    return endpoint.quirks.prices is not None and _known(endpoint.quirks.prices, model) is not None
+    return endpoint.quirks.prices is not None and _listed(endpoint.quirks.prices, model)
 
 
 def window(endpoint: Endpoint, model: str) -> int | None:
@@ -98,7 +96,16 @@ def _known(provider: str, model: str) -> Any | None:
         return None
 
 
-def _listed(provider: str, model: str, usage: Usage) -> float | None:
+def _listed(provider: str, model: str) -> bool:
+    """Say whether the public list has a price for a model; of some it has the name alone."""
+    known = _known(provider, model)
+    if known is None:
+        return False
+    listed = known.prices
+    return isinstance(listed, list) or listed.input_mtok is not None or listed.output_mtok is not None
+
+
+def _from_list(provider: str, model: str, usage: Usage) -> float | None:
     from genai_prices import Usage as Tokens
 
     tokens = Tokens(

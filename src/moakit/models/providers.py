@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,8 +42,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a provider's models are reached.
 
     `api_key` is used as it is; otherwise the environment variable `key_variable` is read at the first call.
-    `timeout` is in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency` limit all runs together;
-    `price` is for every model, or by model name; `local` marks a server on the user's own machine, which costs 0.
+    `timeout` is in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency` limit all runs
+    together; `price` is for every model, or by model name; `local` marks a server on the user's own machine,
+    which costs 0.
     """
 
     name: str
@@ -60,10 +62,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     quirks: Quirks = PLAIN
 
     def key(self, environ: Mapping[str, str] | None = None) -> str | None:
-        """Return the key: the given one, else the environment's, else None."""
-        if self.api_key is not None or self.key_variable is None:
-            return self.api_key
-        return (os.environ if environ is None else environ).get(self.key_variable)
+        """Return the key: the given one, else the environment's, else None; an empty one is none."""
+        key = self.api_key
+        if key is None and self.key_variable is not None:
+            key = (os.environ if environ is None else environ).get(self.key_variable)
+        return (key or "").strip() or None
 
     @property
     def identity(self) -> tuple[str, str, str | None]:
@@ -72,11 +75,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         key = ", api_key='***'" if self.api_key else ""
-        return f"{type(self).__name__}({self.name!r}, base_url={self.base_url!r}{key})"
+        return f"{type(self).__name__}({self.name!r}, base_url={without_password(self.base_url)!r}{key})"
 
     def __rich_repr__(self) -> Any:
         yield self.name
-        yield "base_url", self.base_url
+        yield "base_url", without_password(self.base_url)
 
 
 _OPENAI_STYLE = {"max_tokens": "max_completion_tokens"}
@@ -192,10 +195,10 @@ def variable(provider: str, suffix: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", provider.upper()) + suffix
 
 
-def find_endpoint(name: str, environ: Mapping[str, str] | None = None) -> Endpoint:
+def find_endpoint(name: str, environ: Mapping[str, str] | None = None, known: Iterable[str] = ()) -> Endpoint:
     """Return the built-in provider, or the one whose `NAME_BASE_URL` is in the environment.
 
-    Raises `UnknownModel` with the nearest name when there is neither.
+    Raises `UnknownModel` when there is neither, with the nearest name of these and of the `known` ones.
     """
     environ = os.environ if environ is None else environ
     built_in = PROVIDERS.get(name)
@@ -206,13 +209,13 @@ def find_endpoint(name: str, environ: Mapping[str, str] | None = None) -> Endpoi
         raise UnknownModel(
             "provider",
             name,
-            [*PROVIDERS, DEMO],
+            [*known, *PROVIDERS, DEMO],
             hint=f"set {variable(name, '_BASE_URL')}, or describe it in moa.toml under [providers.{name}]",
         )
     key_variable = variable(name, "_API_KEY")
     if built_in is not None and built_in.key_variable:
         key_variable = built_in.key_variable
-    api_key = environ.get(key_variable)
+    api_key = environ.get(key_variable) or None
     if built_in is None:
         return Endpoint(name=name, base_url=checked_url(name, str(base_url)), api_key=api_key)
     if not base_url:
@@ -224,22 +227,39 @@ def find_endpoint(name: str, environ: Mapping[str, str] | None = None) -> Endpoi
 
 def checked_url(provider: str, url: str) -> str:
     """Return a base URL without its trailing slash; raises `ConfigError` when it is not http(s)."""
-    if not re.match(r"https?://[^/\s]+", url):
+    try:
+        parts = urlsplit(url.strip())
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or re.search(r"\s", url.strip()):
         raise ConfigError(
-            f"provider {provider!r}: base_url {url!r} is not an http(s) address",
+            f"provider {provider!r}: base_url {without_password(url)!r} is not an http(s) address",
             hint="it looks like http://127.0.0.1:8080/v1",
         )
-    return url.rstrip("/")
+    return url.strip().rstrip("/")
+
+
+def without_password(text: str) -> str:
+    """Return an address, or a text with one, without the user and password that may stand in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
 def ollama_url(host: str) -> str:
-    """Return the base URL for `OLLAMA_HOST`, which may lack scheme and port and may say 0.0.0.0."""
-    host = host.strip().rstrip("/").removesuffix("/v1")
-    scheme, _, rest = host.rpartition("://")
-    if not scheme and not re.search(r":\d+$", rest):
-        rest += ":11434"
-    rest = re.sub(r"^(0\.0\.0\.0|\[::\])", "127.0.0.1", rest)
-    return f"{scheme or 'http'}://{rest}/v1"
+    """Return the base URL for `OLLAMA_HOST`, which may lack scheme, host and port and may say 0.0.0.0."""
+    scheme, _, rest = host.strip().strip("\"'").rpartition("://")
+    place, _, path = rest.partition("/")
+    if place.count(":") > 1 and not place.startswith("["):
+        place = f"[{place}]"
+    name, colon, port = place.rpartition(":")
+    if not colon or not port.isdecimal():
+        name, port = place.rstrip(":"), ""
+    if name in ("", "0.0.0.0", "[::]"):  # noqa: S104 - where a server listens is not where it is reached
+        name = "127.0.0.1"
+    if not port and not scheme:
+        port = "11434"
+    path = path.strip("/").removesuffix("v1").strip("/")
+    return f"{scheme or 'http'}://{name}{port and ':'}{port}{path and '/'}{path}/v1"
 
 
 def split_name(model: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ def split(text: str) -> tuple[str, str]:
     if not stripped.startswith(OPEN):
         return "", text
     reasoning, found, rest = stripped[len(OPEN) :].partition(CLOSE)
-    return (reasoning.strip(), rest.lstrip()) if found else (reasoning.strip(), "")
+    return reasoning, rest.lstrip() if found else ""
 
 
 class Splitter:

@@ -22,4 +22,4 @@ def find_model(
         return OpenAIModel(endpoints[provider], model, environ=environ)
     if provider == DEMO:
         return DemoModel(model)
-    return OpenAIModel(find_endpoint(provider, environ), model, environ=environ)
+    return OpenAIModel(find_endpoint(provider, environ, endpoints or ()), model, environ=environ)

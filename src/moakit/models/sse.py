@@ -10,15 +10,17 @@ from moakit.errors import BadResponse
 
 LIMIT = 16 * 1024 * 1024
 """The largest event taken, in bytes."""
+MARK = b"\xef\xbb\xbf"
+"""A byte order mark, which may stand before the first event."""
 
 
 class EventParser:
     """Turns the bytes of a stream into the data of its events."""
 
-    __slots__ = ("_carriage", "_limit", "_rest", "_started")
+    __slots__ = ("_carriage", "_held", "_limit", "_started")
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self._rest = b""
+        self._held = bytearray()
         self._carriage = False
         self._started = False
         self._limit = limit
@@ -29,29 +31,48 @@ class EventParser:
             data = self._skip_mark(data)
         if self._carriage or b"\r" in data:
             data = self._normalised(data)
-        rest = self._rest + data if self._rest else data
-        if rest.find(b"\n\n", max(0, len(self._rest) - 1)) < 0:
-            self._rest = rest
-            if len(rest) > self._limit:
-                raise BadResponse(f"an event of the stream is larger than {self._limit} bytes")
-            return []
-        *blocks, self._rest = rest.split(b"\n\n")
+        held = self._held
+        if held:
+            # Only what is new is searched, so that a long event in many pieces is read once.
+            new = len(held) - 1
+            held += data
+            if held.find(b"\n\n", new) < 0:
+                return self._wait()
+            data = bytes(held)
+            held.clear()
+        elif b"\n\n" not in data:
+            held += data
+            return self._wait()
+        *blocks, rest = data.split(b"\n\n")
+        if rest:
+            held += rest
+        if len(data) > self._limit and max(len(rest), *map(len, blocks)) > self._limit:
+            raise self._too_large()
         return [found for block in blocks if (found := _data_of(block)) is not None]
 
     def close(self) -> list[bytes]:
         """Return the data of a last event that no blank line ended."""
-        block, self._rest = self._rest, b""
+        block = bytes(self._held)
+        self._held.clear()
         found = _data_of(block)
         return [] if found is None else [found]
 
+    def _wait(self) -> list[bytes]:
+        if len(self._held) > self._limit:
+            raise self._too_large()
+        return []
+
+    def _too_large(self) -> BadResponse:
+        return BadResponse(f"an event of the stream is larger than {self._limit} bytes", should_retry=False)
+
     def _skip_mark(self, data: bytes) -> bytes:
-        data = self._rest + data
-        self._rest = b""
-        if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
-            self._rest = data
+        data = bytes(self._held) + data
+        self._held.clear()
+        if len(data) < len(MARK) and MARK.startswith(data):
+            self._held += data
             return b""
         self._started = True
-        return data.removeprefix(b"\xef\xbb\xbf")
+        return data.removeprefix(MARK)
 
     def _normalised(self, data: bytes) -> bytes:
         # A CR at the end may be the first half of a CRLF, so a following LF is dropped.

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 
-_limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, str | None], Limiter]] = (
-    WeakKeyDictionary()
-)
+_limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Any, ...], Limiter]] = WeakKeyDictionary()
 
 
 class Window:
@@ -30,7 +28,7 @@ class Window:
         self._used = 0.0
 
     def delay(self, amount: float, now: float) -> float:
-        """Return the seconds until `amount` more fits; an amount above the limit fits when nothing is used."""
+        """Return the seconds until `amount` more fits; one above the limit fits when nothing is used."""
         while self._entries and self._entries[0][0] <= now - MINUTE:
             self._used -= self._entries.popleft()[1]
         if not self._entries or self._used + amount <= self._limit:
@@ -58,16 +56,24 @@ class Window:
 class Permit:
     """Leave for one call; `settle` says how many tokens it took in the end."""
 
-    __slots__ = ("_entry", "_window")
+    __slots__ = ("_entry", "_settled", "_window")
 
-    def __init__(self, window: Window | None = None, entry: list[float] | None = None) -> None:
+    def __init__(
+        self,
+        window: Window | None = None,
+        entry: list[float] | None = None,
+        settled: asyncio.Event | None = None,
+    ) -> None:
         self._window = window
         self._entry = entry
+        self._settled = settled
 
     def settle(self, tokens: int) -> None:
         """Correct the estimate; without a token limit this does nothing."""
         if self._window is not None and self._entry is not None:
             self._window.settle(self._entry, tokens)
+            if self._settled is not None:
+                self._settled.set()
 
 
 class Limiter:
@@ -78,6 +84,7 @@ class Limiter:
         self._tokens = Window(endpoint.tokens_per_minute) if endpoint.tokens_per_minute else None
         self._slots = asyncio.Semaphore(endpoint.concurrency) if endpoint.concurrency else None
         self._turn = asyncio.Lock()
+        self._settled = asyncio.Event()
 
     @asynccontextmanager
     async def permit(self, tokens: int) -> AsyncIterator[Permit]:
@@ -95,10 +102,21 @@ class Limiter:
                 self._requests.delay(1, loop.time()) if self._requests else 0.0,
                 self._tokens.delay(tokens, loop.time()) if self._tokens else 0.0,
             ):
-                await asyncio.sleep(delay)
+                await self._wait(delay)
             if self._requests:
                 self._requests.take(1, loop.time())
-            return Permit(self._tokens, self._tokens.take(tokens, loop.time())) if self._tokens else Permit()
+            if self._tokens is None:
+                return Permit()
+            return Permit(self._tokens, self._tokens.take(tokens, loop.time()), self._settled)
+
+    async def _wait(self, delay: float) -> None:
+        # Room may come before the delay is over: when a call turns out to have taken less than expected.
+        self._settled.clear()
+        try:
+            async with asyncio.timeout(delay):
+                await self._settled.wait()
+        except TimeoutError:
+            pass
 
 
 def limiter_for(endpoint: Endpoint | None) -> Limiter | None:
@@ -107,8 +125,11 @@ def limiter_for(endpoint: Endpoint | None) -> Limiter | None:
         endpoint.requests_per_minute or endpoint.tokens_per_minute or endpoint.concurrency
     ):
         return None
+    limits = (endpoint.requests_per_minute, endpoint.tokens_per_minute, endpoint.concurrency)
+    # The same provider with other limits is limited anew, as when a notebook's cell is run again.
+    identity = (*endpoint.identity, *limits)
     limiters = _limiters.setdefault(asyncio.get_running_loop(), {})
-    limiter = limiters.get(endpoint.identity)
+    limiter = limiters.get(identity)
     if limiter is None:
-        limiter = limiters[endpoint.identity] = Limiter(endpoint)
+        limiter = limiters[identity] = Limiter(endpoint)
     return limiter

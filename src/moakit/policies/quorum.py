@@ -55,7 +55,10 @@ async def collect(
     grace_runs = False
     for task in tasks:
         task.add_done_callback(count)
+    reason = "the run was cancelled"
     try:
+        if not tasks:
+            return
         await _until(waiter, end, expire, loop)
         if pending and succeeded >= quorum and not (strict and failed):
             grace_runs = True
@@ -63,9 +66,10 @@ async def collect(
             patience = max(GRACE, loop.time() - started) if grace is None else grace
             due = loop.time() + patience
             await _until(waiter, due if end is None else min(end, due), expire, loop)
+        reason = _reason(quorum=succeeded >= quorum, strict=strict and failed)
     finally:
         if pending:
-            await _cancel(tasks, _reason(quorum=succeeded >= quorum, strict=strict and failed))
+            await _cancel(tasks, reason)
 
 
 async def _until(
@@ -88,5 +92,13 @@ def _reason(*, quorum: bool, strict: bool) -> str:
 async def _cancel(tasks: Sequence[asyncio.Task[Any]], reason: str) -> None:
     for task in tasks:
         task.cancel(reason)
-    # Their exceptions are looked at by whoever made them; here they only have to end.
-    await asyncio.gather(*tasks, return_exceptions=True)
+    # Their exceptions are looked at by whoever made them; here they only have to end, however often this
+    # wait is cancelled in the meantime.
+    cancelled: asyncio.CancelledError | None = None
+    while left := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

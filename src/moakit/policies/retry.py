@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 
 from moakit.errors import BadResponse, CallError, ConnectionFailed, ModelTimeout, RateLimited
-from moakit.models.failures import RETRYABLE
 
 FIRST, LONGEST, PATIENCE = 0.5, 8.0, 120.0
 """Seconds before the first repetition, the longest back-off, and the longest Retry-After that is honoured."""
+_REPEATED = frozenset({408, 409, 425})
+"""Statuses that are repeated although they are below 500; 429 is `RateLimited`."""
 
 
 def retryable(error: CallError) -> bool:
@@ -24,7 +25,7 @@ def retryable(error: CallError) -> bool:
         # A silent model is not asked again on the same route: it would take as long once more.
         return error.timer == "connect"
     if isinstance(error, BadResponse):
-        return error.status is None or error.status in RETRYABLE
+        return error.status is None or error.status >= 500 or error.status in _REPEATED
     return isinstance(error, RateLimited | ConnectionFailed)
 
 
@@ -33,11 +34,11 @@ def wait_before(error: CallError, attempts: int, *, retries: int, remaining: flo
 
     `attempts` have been made so far; `remaining` seconds are left until the run's deadline.
     """
-    if attempts == 1 and isinstance(error, ConnectionFailed) and error.reused:
+    if attempts == 1 and isinstance(error, ConnectionFailed) and error.reused and remaining > 0:
         return 0.0
     if attempts > retries or not retryable(error):
         return None
-    wait = min(FIRST * 2 ** (attempts - 1), LONGEST) * random.uniform(0.75, 1.0)
+    wait = min(FIRST * 2 ** min(attempts - 1, 10), LONGEST) * random.uniform(0.75, 1.0)
     if error.retry_after is not None:
         if error.retry_after > PATIENCE:
             return None

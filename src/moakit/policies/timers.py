@@ -18,8 +18,8 @@ MESSAGES = {
 class Timers:
     """Cancels the block when a timer runs out, and raises `ModelTimeout` in its place.
 
-    One timer handle serves all three: `beat` only notes the time, and the handle re-arms itself when it
-    fires too early, so that a token costs nothing.
+    One timer handle serves all three: after the first token `beat` only notes the time, and the handle
+    re-arms itself when it fires too early, so that a token costs nothing.
     """
 
     __slots__ = (
@@ -49,7 +49,8 @@ class Timers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._handle.cancel()
-        if self.expired and kind is asyncio.CancelledError and self._task.uncancel() <= self._before:
+        # Our own cancellation is taken back whatever the block made of it, as asyncio.timeout does.
+        if self.expired and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             total, first_token, idle = self._limits
             seconds = {"total": total, "first_token": first_token, "idle": idle}[self.expired]
             raise ModelTimeout(
@@ -58,12 +59,15 @@ class Timers:
 
     def beat(self) -> None:
         """Note that a token came."""
+        if self._last is not None:
+            self._last = self._loop.time()
+            return
         self._last = self._loop.time()
-
-    @property
-    def first_token(self) -> float | None:
-        """Whether a token came at all (its time is kept by the listener)."""
-        return self._last
+        # From now on it is `idle` that counts, which may be due before the handle was set to fire.
+        due = self._next()[0]
+        if due < self._handle.when():
+            self._handle.cancel()
+            self._handle = self._loop.call_at(due, self._check)
 
     def _next(self) -> tuple[float, str]:
         total, first_token, idle = self._limits

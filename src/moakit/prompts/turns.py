@@ -13,12 +13,17 @@ def continues(prompt: Prompt) -> bool:
 
 
 def last_turn(prompt: Prompt) -> Prompt:
-    """Return the leading system messages and the last user message only (with its tool loop, if it is in one)."""
-    head = [message for message in prompt if message.get("role") in ("system", "developer")]
+    """Return the system messages and the last user message only (with its tool loop, if it is in one)."""
     for index in range(len(prompt) - 1, -1, -1):
         if prompt[index].get("role") == "user":
-            return [*head, *prompt[index:]] if continues(prompt) else [*head, prompt[index]]
+            before, after = prompt[:index], prompt[index + 1 :]
+            turn = [prompt[index], *after] if continues(prompt) else [*_system(after), prompt[index]]
+            return [*_system(before), *turn]
     return prompt
+
+
+def _system(messages: Prompt) -> list[Message]:
+    return [message for message in messages if message.get("role") in ("system", "developer")]
 
 
 def without_tools(prompt: Prompt) -> Prompt:

@@ -35,9 +35,10 @@ class Attempts:
 class _Ear:
     """Hears one attempt's stream: feeds the timers, tells the readers."""
 
-    __slots__ = ("_gate", "_run", "_timers", "_told", "first")
+    __slots__ = ("_gate", "_idle", "_run", "_timers", "_told", "first")
 
-    def __init__(self, run: Run, timers: Timers, *, told: bool) -> None:
+    def __init__(self, run: Run, timers: Timers, *, idle: float, told: bool) -> None:
+        self._idle = idle
         self._run = run
         self._timers = timers
         self._told = told and run.journey.watched
@@ -58,9 +59,13 @@ class _Ear:
         return self._gate is not None and self._gate.full
 
     async def drain(self) -> None:
-        if self._gate is not None:
-            await self._gate.drain()
-            # A slow reader is not a silent model.
+        # A slow reader is not a silent model: the idle timer does not run on while it is waited for.
+        while self._gate is not None and self._gate.full:
+            try:
+                async with asyncio.timeout(self._idle / 2):
+                    await self._gate.drain()
+            except TimeoutError:
+                pass
             self._timers.beat()
 
 
@@ -133,13 +138,9 @@ async def _timed(
         async with Timers(model.name, total=total):
             reply = await model.respond(messages, parameters, None)
     else:
-        timers = Timers(
-            model.name,
-            total=total,
-            first_token=settings.first_token or FIRST_TOKEN,
-            idle=settings.idle or IDLE,
-        )
-        ear = _Ear(run, timers, told=told)
+        idle = settings.idle or IDLE
+        timers = Timers(model.name, total=total, first_token=settings.first_token or FIRST_TOKEN, idle=idle)
+        ear = _Ear(run, timers, idle=idle, told=told)
         try:
             async with timers:
                 reply = await model.respond(messages, parameters, ear)

@@ -10,7 +10,7 @@ from typing import Any
 from moakit.errors import DeadlineExceeded, MoaError, ShapeError
 from moakit.events import Delta, Event, RunFailed, RunFinished, RunStarted
 from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
-from moakit.run.scope import NO_REFERENCES, References, Run, Runnable
+from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked
 from moakit.types import Answer, Call, Prompt, Response, Usage
 
 
@@ -85,7 +85,7 @@ class Journey:
     async def _respond(self, scope: Run, layer: Runnable, prompt: Prompt, deadline: float) -> Response:
         try:
             async with asyncio.timeout_at(scope.deadline_at) as timer:
-                responses = await layer.forward(prompt, NO_REFERENCES, scope)
+                responses = checked(layer, "", await layer.forward(prompt, NO_REFERENCES, scope))
         except TimeoutError as error:
             if not timer.expired():
                 raise

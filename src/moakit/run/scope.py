@@ -93,13 +93,14 @@ class Run:
         at: int | None = None,
         sample: int | None = None,
         samples: int = 1,
+        deadline: float | None = None,
     ) -> References:
         """Run a layer inside this one and return its responses.
 
         Pass `tail=True` when its response will be this layer's own, unchanged, so that it may stream as the
         answer. `role` names its calls in events ("proposer", "aggregator", "judge"). `at` is its place among
         the children, found by itself unless the same layer stands there twice; `sample` numbers the
-        `samples` draws from it.
+        `samples` draws from it; `deadline` is in seconds, when the layer sets none itself.
         """
         journey = self.journey
         own = layer.settings
@@ -130,10 +131,11 @@ class Run:
         watched = journey.watched and not layer.leaf
         if watched:
             scope.tell(LayerStarted, name=type(layer).__name__)
-        if own.deadline is None:
+        seconds = own.deadline or deadline
+        if seconds is None:
             responses = await layer.forward(prompt, references, scope)
         else:
-            responses = await scope.within(own.deadline, prompt, references)
+            responses = await scope.within(seconds, prompt, references)
         if not layer.leaf:
             responses = checked(layer, path, responses)
         if watched:

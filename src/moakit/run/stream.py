@@ -14,8 +14,8 @@ from moakit.run import background
 from moakit.run.journey import Gate
 from moakit.types import Answer
 
-ROOM = 512
-"""Events that may wait for the reader before the upstream is held back."""
+ROOM, LENGTH = 512, 250_000
+"""Events, and characters in them, that may wait for the reader before the upstream is held back."""
 
 
 class Stream(Gate):
@@ -25,13 +25,16 @@ class Stream(Gate):
     once either came to its end.
     """
 
-    __slots__ = ("_answer", "_drained", "_ended", "_nudged", "_error", "_events", "_start", "_task", "_wake")
+    __slots__ = (
+        "_answer", "_ended", "_error", "_events", "_length", "_nudged", "_room", "_start", "_task", "_wake",
+    )  # fmt: skip
 
     def __init__(self, start: Callable[[Stream], Awaitable[Answer]]) -> None:
         self._start = start
         self._events: deque[Event] = deque()
+        self._length = 0
         self._wake: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._answer: Answer | None = None
         self._error: BaseException | None = None
@@ -55,17 +58,20 @@ class Stream(Gate):
     @property
     def full(self) -> bool:
         """Whether the reader is behind."""
-        return len(self._events) >= ROOM
+        return len(self._events) >= ROOM or self._length >= LENGTH
 
     async def drain(self) -> None:
         """Wait until the reader has taken what there is."""
         while self.full and not self._ended:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
+            # Several proposers may be waiting here at once.
+            self._room.clear()
+            await self._room.wait()
 
     def read(self, event: Event) -> None:
         """Take an event of the run."""
         self._events.append(event)
+        if type(event) is Delta:
+            self._length += len(event.text)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
@@ -87,16 +93,10 @@ class Stream(Gate):
 
     async def take(self) -> list[Event]:
         """Return all events that are there, waiting for one; an empty list is the end."""
-        while not self._events:
-            if self._ended or self._nudged:
-                self._nudged = False
-                return []
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
+        await self._wait()
         events = list(self._events)
         self._events.clear()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self._make_room()
         return events
 
     async def open(self) -> Self:
@@ -104,6 +104,7 @@ class Stream(Gate):
         if self._task is not None:
             raise MoaError("a stream is one run", hint="call `stream` again for another")
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._end)
         return self
 
     async def close(self) -> None:
@@ -115,16 +116,40 @@ class Stream(Gate):
     async def _run(self) -> None:
         try:
             self._answer = await self._start(self)
-        except asyncio.CancelledError:
-            self._error = MoaError("the stream was closed before the run ended")
-            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader is told
             self._error = error
-        finally:
-            self._ended = True
-            for waiting in (self._wake, self._drained):
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(None)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._error = MoaError("the stream was closed before the run ended")
+        self._ended = True
+        self._room.set()
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _wait(self) -> bool:
+        """Wait for an event; False is the end."""
+        loop = asyncio.get_running_loop()
+        if self._task is None:
+            raise MoaError("the stream is not open", hint="use it in `with ensemble.stream(…) as stream:`")
+        if self._task.get_loop() is not loop:
+            raise MoaError(
+                "the stream was opened on another event loop",
+                hint="read it with `async for` inside `async with`, with `for` inside `with`",
+            )
+        if not self._events:
+            self._make_room()
+        while not self._events:
+            if self._ended or self._nudged:
+                self._nudged = False
+                return False
+            self._wake = loop.create_future()
+            await self._wake
+        return True
+
+    def _make_room(self) -> None:
+        self._length = 0
+        self._room.set()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -135,9 +160,10 @@ class Stream(Gate):
         await self.close()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
-        while events := await self.take():
-            for event in events:
-                yield event
+        events = self._events
+        while await self._wait():
+            while events:
+                yield events.popleft()
 
     def __enter__(self) -> Self:
         return background.call(self.open())
@@ -148,8 +174,10 @@ class Stream(Gate):
         background.call(self.close())
 
     def __iter__(self) -> Iterator[Event]:
-        while events := background.call(self.take()):
-            yield from events
+        events = self._events
+        while background.call(self._wait()):
+            while events:
+                yield events.popleft()
 
 
 class Text:
@@ -161,10 +189,9 @@ class Text:
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        while events := await self._stream.take():
-            for event in events:
-                if type(event) is Delta and event.answer and event.kind == "content" and event.index == 0:
-                    yield event.text
+        async for event in self._stream:
+            if type(event) is Delta and event.answer and event.kind == "content" and event.index == 0:
+                yield event.text
         _ = self._stream.answer
 
     def __iter__(self) -> Iterator[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from moakit.models import pools
@@ -15,6 +19,7 @@ from moakit.server.access import Access
 from moakit.server.chat import Chat
 from moakit.server.health import Health, Load
 from moakit.server.listing import Models, OneModel
+from moakit.server.replies import INTERNAL, Failure
 
 if TYPE_CHECKING:
     from moakit.config import Config
@@ -45,10 +50,25 @@ def create_app(config: Config, *, overrides: bool | None = None) -> Starlette:
             Route("/readyz", health.ready, methods=["GET"]),
         ],
         middleware=[Middleware(Access, keys=config.server.keys)],
+        exception_handlers={HTTPException: _no_such_address, Exception: _defect},
         lifespan=lifespan,
     )
+    # A redirect would be built from the Host header, which whoever asks may write as they like.
+    app.router.redirect_slashes = False
     app.state.load = load
     return app
+
+
+async def _no_such_address(request: Request, error: Any) -> JSONResponse:
+    """Answer in OpenAI's shape for an address that is not there, or does not take the method."""
+    where = f"{request.method} {request.scope['path']}"
+    failure = Failure(error.status_code, f"{error.detail.lower()}: {where}")
+    return JSONResponse({"error": failure.body()}, failure.status, headers=dict(error.headers or {}))
+
+
+async def _defect(request: Request, error: Exception) -> JSONResponse:
+    """Answer for a defect of our own, which the log tells."""
+    return JSONResponse({"error": INTERNAL.body()}, INTERNAL.status)
 
 
 def allows_overrides(config: Config) -> bool:
@@ -59,4 +79,10 @@ def allows_overrides(config: Config) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Say whether an address is this machine alone."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # Another name leads wherever a name server says.
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from moakit.errors import UnknownModel
+from moakit.errors import UnknownModel, UserError
 from moakit.layers import Agent, Layer
 from moakit.models import prices
 from moakit.models.discover import OURS
@@ -31,9 +31,9 @@ class Models:
     """`GET /v1/models`."""
 
     def __init__(self, config: Config) -> None:
-        created = int(time.time())
         self.config = config
-        self.entries = {name: _entry(name, layer, created) for name, layer in config.items()}
+        self.created = int(time.time())
+        self.entries = {name: _entry(name, layer, self.created) for name, layer in config.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the list; the default ensemble stands first."""
@@ -50,12 +50,22 @@ class OneModel:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with one model, or 404 with the nearest name."""
-        name = scope["path_params"]["id"]
-        entry = self._models.entries.get(name)
-        if entry is None:
-            await send_failure(send, failure_of(UnknownModel("model", name, self._models.entries)))
+        name, models = scope["path_params"]["id"], self._models
+        try:
+            entry = models.entries.get(name) or _entry(name, served(name, models.config), models.created)
+        except UserError as error:
+            await send_failure(send, failure_of(error))
         else:
             await send_json(send, 200, entry)
+
+
+def served(name: str, config: Config) -> Layer:
+    """Return what answers under a name: an ensemble, or a model passed through; raises `UnknownModel`."""
+    if name in config:
+        return config[name]
+    if config.server.passthrough and "/" in name and config.configured(name):
+        return Agent(config.model(name))
+    raise UnknownModel("model", name, config, hint=f"there are: {', '.join(config)}")
 
 
 def _entry(name: str, layer: Layer, created: int) -> dict[str, Any]:

@@ -17,8 +17,14 @@ from moakit.errors import ConfigError
 from moakit.server.app import allows_overrides, create_app, is_loopback
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from moakit.config import Config
     from moakit.server.health import Load
+
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 
 def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool) -> None:
@@ -33,7 +39,17 @@ def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool
     chosen = config.server.overrides
     overrides = allows_overrides(config) if isinstance(chosen, bool) else is_loopback(host)
     app = create_app(config, overrides=overrides)
-    settings = uvicorn.Config(
+    settings = settings_for(app, host=host, port=port)
+    server = _Server(settings, app.state.load, config.server.drain)
+    listener = _bind(host, port)
+    with contextlib.closing(listener):
+        _announce(config, listener)
+        server.run(sockets=[listener])
+
+
+def settings_for(app: Starlette, *, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn is to serve the application."""
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -44,11 +60,6 @@ def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(settings, app.state.load, config.server.drain)
-    listener = _bind(host, port)
-    with contextlib.closing(listener):
-        _announce(config, listener)
-        server.run(sockets=[listener])
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -58,6 +69,8 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From here on clients are let in, and wait: an announced address can be used at once.
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError(

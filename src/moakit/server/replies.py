@@ -51,6 +51,9 @@ class Failure(msgspec.Struct, frozen=True):
         return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
 
 
+INTERNAL = Failure(500, "an internal error; the server's log has the details", kind="server_error")
+
+
 def failure_of(error: BaseException) -> Failure:
     """Return what a client is told of an error; one that is not ours is logged and told as a bare 500."""
     text = str(error)
@@ -71,7 +74,7 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, MoaError):
         return Failure(500, text, kind="server_error", should_retry=False)
     _log.error("an unexpected error", exc_info=error)
-    return Failure(500, "an internal error; the server's log has the details", kind="server_error")
+    return INTERNAL
 
 
 def _failure_of_call(error: CallError, text: str) -> Failure:
@@ -99,7 +102,9 @@ def _failure_of_group(error: NotEnoughResponses) -> Failure:
         waits = [cause.retry_after for cause in causes if cause.retry_after is not None]
         return msgspec.structs.replace(causes[0], message=str(error), retry_after=max(waits, default=None))
     if len(statuses) == 1 and statuses != {500}:
-        return msgspec.structs.replace(causes[0], message=str(error))
+        alike = len({cause.code for cause in causes}) == 1
+        code = causes[0].code if alike else "not_enough_responses"
+        return msgspec.structs.replace(causes[0], message=str(error), code=code)
     return Failure(502, str(error), kind="upstream_error", code="not_enough_responses", should_retry=False)
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from moakit.errors import ConfigError, InvalidRequest, MoaError, UnknownModel
+from moakit.errors import ConfigError, InvalidRequest, MoaError
 from moakit.layers import Layer
 from moakit.models.providers import split_name
+from moakit.server.listing import served
 from moakit.types import Prompt, as_prompt
 
 if TYPE_CHECKING:
@@ -102,18 +103,13 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
         parameters={key: value for key, value in data.items() if key not in OWN and value is not None},
         stream=stream,
         include_usage=bool((options or {}).get("include_usage")),
-        events=_flag(extra or {}, "events", "moa.events"),
+        events=_flag(extra or {}, "events", "moa.events") and stream,
     )
 
 
 def find_ensemble(name: str, config: Config, changes: Mapping[str, Any], *, overrides: bool) -> Layer:
     """Return the ensemble, or the model passed through, with the request's changes."""
-    if name in config:
-        ensemble = config[name]
-    elif config.server.passthrough and "/" in name and config.configured(name):
-        ensemble = config.agent(name)
-    else:
-        raise UnknownModel("model", name, config, hint=f"there are: {', '.join(config)}")
+    ensemble = served(name, config)
     if not changes:
         return ensemble
     if not overrides:

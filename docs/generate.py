@@ -1,0 +1,153 @@
+"""Write the generated parts of the documentation; with --check, fail when they are stale.
+
+    python docs/generate.py
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end of generated -->`; NAME is a function
+below.
+"""
+# ruff: noqa: INP001 - a script, run from a checkout
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+import moakit
+from moakit.cli import moa
+from moakit.config import reference
+from moakit.models.providers import PROVIDERS
+from moakit.server.replies import failure_of
+
+DOCS = Path(__file__).parent
+SCHEMA = DOCS / "moa.schema.json"
+WIDTH = 88
+_PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
+
+
+def configuration() -> str:
+    """Every key of `moa.toml`."""
+    return reference.markdown()
+
+
+def settings() -> str:
+    """The settings of waiting and failing."""
+    return reference.settings_table()
+
+
+def providers() -> str:
+    """The built-in providers."""
+    rows = [
+        [f"`{name}`", endpoint.base_url, f"`{endpoint.key_variable}`" if endpoint.key_variable else "–"]
+        for name, endpoint in PROVIDERS.items()
+    ]
+    return _table(["name", "address", "key"], rows)
+
+
+def commands() -> str:
+    """The help of every command."""
+    group = click.Context(moa, info_name="moa", terminal_width=WIDTH)
+    parts = [f"```text\n{moa.get_help(group)}\n```"]
+    for name in moa.list_commands(group):
+        command = moa.get_command(group, name)
+        if command is None:
+            raise LookupError(name)
+        context = click.Context(command, info_name=name, parent=group, terminal_width=WIDTH)
+        parts.append(f"## moa {name}\n\n```text\n{command.get_help(context)}\n```")
+    return "\n\n".join(parts)
+
+
+def errors() -> str:
+    """What a client of the server is told of each error."""
+    call: dict[str, moakit.CallError] = {
+        "the provider's rate limit": moakit.RateLimited("…"),
+        "the prompt exceeds the model's window": moakit.ContextTooLong("…"),
+        "a content filter refused": moakit.ContentFiltered("…"),
+        "a timer of a call ran out": moakit.ModelTimeout("…", timer="total"),
+        "the provider did not accept its key": moakit.AuthenticationFailed("…"),
+        "the provider rejected the request (400, 422)": moakit.BadResponse("…", status=400),
+        "any other answer that cannot be used": moakit.BadResponse("…", status=500),
+        "no connection to the provider": moakit.ConnectionFailed("…"),
+    }
+    several = [moakit.RateLimited("…"), moakit.BadResponse("…", status=500)]
+    found: dict[str, moakit.MoaError] = {
+        "no such model": moakit.UnknownModel("model", "…"),
+        "the request cannot be understood": moakit.InvalidRequest("…"),
+        **call,
+        "too few proposals, all for one reason": moakit.NotEnoughResponses("…", [moakit.RateLimited("…")]),
+        "too few proposals, for several": moakit.NotEnoughResponses("…", several),
+        "the run's deadline": moakit.DeadlineExceeded("…"),
+    }
+    rows = []
+    for what, error in found.items():
+        failure = failure_of(error)
+        code = f"`{failure.code}`" if failure.code else "–"
+        again = "–" if failure.should_retry is None else f"`{str(failure.should_retry).lower()}`"
+        name = f"`{type(error).__name__}`"
+        if "for one reason" in what:
+            rows.append([what, name, "that reason's", "that reason's", "that reason's"])
+        else:
+            rows.append([what, name, str(failure.status), code, again])
+    return _table(["what happened", "error", "status", "`code`", "`x-should-retry`"], rows)
+
+
+def names() -> str:
+    """Every public name, with the first sentence of its documentation."""
+    rows = [[f"`{name}`", _first_sentence(name)] for name in sorted(moakit.__all__, key=str.lower)]
+    return _table(["name", "what it is"], rows)
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    part.__name__: part for part in (configuration, settings, providers, commands, errors, names)
+}
+# Names without a class or function of their own, which have no docstring at run time.
+_ALIASES = {
+    "Event": "Any of the events.",
+    "Message": "One message in OpenAI's chat format: a plain mapping.",
+    "Prompt": "The conversation: a sequence of messages, oldest first.",
+    "Price": "Dollars per million tokens.",
+}
+
+
+def _first_sentence(name: str) -> str:
+    if name in _ALIASES:
+        return _ALIASES[name]
+    text = " ".join((inspect.getdoc(getattr(moakit, name)) or "").split("\n\n")[0].split())
+    if not text:
+        raise LookupError(f"{name} has no docstring")
+    return re.split(r"(?<=\.) (?=[A-Z`])", text)[0].replace("|", "\\|")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
+
+
+def generated(page: str) -> str:
+    """Return a page with its generated parts as they should be."""
+    return _PART.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", page)
+
+
+def main() -> int:
+    """Rewrite what is stale, or with --check name it."""
+    wanted = {path: generated(path.read_text(encoding="utf-8")) for path in sorted(DOCS.glob("*.md"))}
+    wanted[SCHEMA] = json.dumps(reference.json_schema(), indent=2, ensure_ascii=False) + "\n"
+    check = "--check" in sys.argv[1:]
+    stale = [
+        path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        if not check:
+            path.write_text(wanted[path], encoding="utf-8")
+        sys.stdout.write(f"{'stale' if check else 'wrote'}: docs/{path.name}\n")
+    if check and stale:
+        sys.stderr.write("hint: python docs/generate.py\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

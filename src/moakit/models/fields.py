@@ -1,0 +1,104 @@
+"""Reading the fields of a chat completion, which no provider is bound to send as documented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from moakit.errors import BadResponse, ContentFiltered
+from moakit.models.base import Reply
+from moakit.types import NO_USAGE, Usage
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON from outside may raise."""
+
+TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error"})
+CHOICE = frozenset({"index", "message", "delta", "finish_reason", "logprobs", "error"})
+MESSAGE = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "index"})
+TOOL_CALL = frozenset({"index", "id", "type", "function"})
+"""The fields that are read; what else a provider sends is kept in `extra`."""
+
+
+def others(value: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """Return the fields that are not known, without nulls."""
+    return {name: one for name, one in value.items() if name not in known and one is not None}
+
+
+def as_object(value: object, what: str) -> dict[str, Any]:
+    """Return a JSON object; anything else is a `BadResponse`."""
+    if not isinstance(value, dict):
+        raise BadResponse(f"{what} is not a JSON object")
+    return value
+
+
+def as_objects(value: object, what: str) -> list[dict[str, Any]]:
+    """Return a list of JSON objects, empty for null; anything else is a `BadResponse`."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise BadResponse(f"the {what} are not a list of JSON objects")
+    return value
+
+
+def index_of(value: Mapping[str, Any]) -> int:
+    """Return a choice's or tool call's index, 0 when there is none."""
+    index = value.get("index") or 0
+    if not isinstance(index, int):
+        raise BadResponse("an index is not a whole number")
+    return index
+
+
+def finish_of(choice: Mapping[str, Any]) -> str | None:
+    """Return a choice's finish reason, None while there is none."""
+    finish = choice.get("finish_reason")
+    return finish if isinstance(finish, str) and finish else None
+
+
+def text_of(content: object) -> str:
+    """Return the text of a content: a string, or the text parts of a list."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    return ""
+
+
+def thought_of(message: Mapping[str, Any]) -> str:
+    """Return the reasoning that stands beside a message's content, whatever the provider calls it."""
+    return text_of(message.get("reasoning_content") or message.get("reasoning"))
+
+
+def usage_from(usage: object) -> Usage:
+    """Return the tokens a provider reported; zeros where it did not."""
+    if not isinstance(usage, dict):
+        return NO_USAGE
+    prompt = _count(usage, "prompt_tokens")
+    completion = _count(usage, "completion_tokens")
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(
+        usage, "prompt_cache_hit_tokens"
+    )
+    thinking = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    return Usage(prompt, completion, _count(usage, "total_tokens") or prompt + completion, cached, thinking)
+
+
+def cost_from(usage: object) -> float | None:
+    """Return the dollars that OpenRouter, and proxies that know their prices, report in `usage.cost`."""
+    value = usage.get("cost") if isinstance(usage, dict) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def checked(reply: Reply) -> Reply:
+    """Return the reply; a finish reason that says there is none is an error."""
+    if reply.finish_reason == "content_filter" and not reply.text:
+        raise ContentFiltered("the provider's content filter withheld the answer")
+    if reply.finish_reason == "error":
+        raise BadResponse("the provider ended its answer with an error")
+    return reply
+
+
+def _count(mapping: object, name: str) -> int:
+    value = mapping.get(name) if isinstance(mapping, dict) else None
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,99 @@
+"""A reader that does not keep up holds the upstream back; memory stays bounded."""
+
+import asyncio
+import time
+
+import pytest
+
+from moakit import Delta, MoA, Proposers, Sequential
+from moakit.run import stream as streams
+from tests.lab import lab_on
+from tests.upstream import Upstream
+
+WORD = "x" * 2000
+LONG = f"say:{WORD}+tokens:20000"  # 40 MB of text
+MANY = "tokens:300000"  # 50 MB on the wire
+BOUND = 20_000_000  # what the buffer holds, as it was on the wire, and the sockets of both sides
+
+
+@pytest.mark.parametrize("lead", [LONG, MANY])
+async def test_the_upstream_waits_for_the_reader(up, lab, lead):
+    async with MoA([lab("a")], lab(lead)).stream("why") as stream:
+        async for _ in stream.text:
+            break
+        (call,) = up.of(lead)
+        before = -1
+        while before != call.sent:
+            before = call.sent
+            await asyncio.sleep(0.1)
+        assert 0 < call.sent < BOUND
+        assert sum(len(event.text) for event in stream._events if type(event) is Delta) < 2 * streams.LENGTH  # noqa: SLF001
+        assert len(stream._events) < 3 * streams.ROOM  # noqa: SLF001
+        assert call.status == "open"
+
+
+def test_the_upstream_waits_for_a_sync_reader():
+    with Upstream.in_thread() as up:
+        lead = lab_on(up)(MANY)
+        with MoA([lab_on(up)("a")], lead).stream("why") as stream:
+            for _ in stream.text:
+                break
+            time.sleep(0.3)
+            sent = up.of(MANY)[0].sent
+            time.sleep(0.1)
+            assert up.of(MANY)[0].sent == sent < BOUND
+        up.wait_idle()
+
+
+async def test_a_slow_reader_gets_every_token(up, lab, monkeypatch):
+    monkeypatch.setattr(streams, "ROOM", 4)
+    async with lab("tokens:3000").stream("why") as stream:
+        read = []
+        async for text in stream.text:
+            read.append(text)
+            if len(read) % 3 == 0:
+                await asyncio.sleep(0.001)
+    assert "".join(read) == stream.answer.text == " ".join(f"w{i}" for i in range(1, 3001))
+
+
+def test_a_slow_sync_reader_gets_every_token(monkeypatch):
+    monkeypatch.setattr(streams, "ROOM", 4)
+    monkeypatch.setattr(streams, "LENGTH", 200)
+    with Upstream.in_thread() as up, lab_on(up)("tokens:20000").stream("why") as stream:
+        read = []
+        for text in stream.text:
+            read.append(text)
+            time.sleep(0.001)
+        assert "".join(read) == stream.answer.text
+
+
+async def test_several_proposers_that_wait_for_the_reader_all_go_on(up, lab, monkeypatch):
+    monkeypatch.setattr(streams, "ROOM", 2)
+    team = Proposers(*[lab(f"tokens:20000+p{number}") for number in range(4)])
+    async with Sequential(team, lab("say:done")).stream("why", proposers=True) as stream:
+        async for _ in stream:
+            await asyncio.sleep(0.002)
+    assert [len(reference.text.split()) for reference in stream.answer.references] == [20000] * 4
+    assert not stream.answer.degraded
+
+
+async def test_a_slow_reader_is_not_a_silent_model(up, lab, monkeypatch):
+    monkeypatch.setattr(streams, "LENGTH", 1000)
+    ensemble = Sequential(lab("a"), lab("tokens:60000"), idle=0.2)
+    async with ensemble.stream("why") as stream:
+        pieces = 0
+        async for _ in stream.text:
+            pieces += 1
+            if pieces == 1:
+                await asyncio.sleep(0.7)
+    assert stream.answer.text.endswith(" w60000")
+
+
+async def test_leaving_while_the_upstream_is_held_back_ends_the_call(up, lab):
+    async with lab(MANY).stream("why") as stream:
+        async for _ in stream.text:
+            break
+        while not stream.full:
+            await asyncio.sleep(0.01)
+    await up.idle()
+    assert up.calls[0].status == "aborted"
