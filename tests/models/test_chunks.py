@@ -199,7 +199,12 @@ def test_blanks_around_events_do_no_harm(data):
 
 def test_an_error_in_the_stream_is_an_error():
     with pytest.raises(RateLimited, match="slow down"):
-        assemble(*says("a"), b'{"error": {"message": "slow down", "code": 429}, "choices": []}')
+        assemble(chunk({"content": "a"}), b'{"error": {"message": "slow down", "code": 429}, "choices": []}')
+
+
+@pytest.mark.parametrize("event", [b"junk", b'{"error": {"code": 500}}', chunk("junk")])
+def test_what_follows_the_end_cannot_spoil_it(event):
+    assert assemble(*says("a"), event).text == "a"
 
 
 def test_an_error_inside_a_choice_is_an_error():
@@ -234,7 +239,7 @@ def test_the_content_filter_without_text_is_an_error():
 )
 def test_a_malformed_chunk_spoils_the_stream(event):
     with pytest.raises(BadResponse):
-        assemble(*says("a"), event)
+        assemble(chunk({"content": "a"}), event)
 
 
 def test_a_malformed_chunk_is_shown_without_the_key():

@@ -10,9 +10,9 @@ from moakit.models.providers import PLAIN
 from tests.models.scripted import Scripted, answer
 from tests.models.wire import ask, model_on
 
-OPENAI = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+OPENAI = "Unsupported parameter: 'max_tokens' is not supported here. Use 'max_completion_tokens' instead."
 TOO_HIGH = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 instead."
-ONLY_ONE = "Unsupported value: 'temperature' does not support 0.2 with this model. Only the default (1) value is supported."
+ONLY_ONE = "Unsupported value: 'temperature' does not support 0.2. Only the default (1) value is supported."
 
 
 def refused(message, status=400):

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from moakit.errors import BadResponse, ConnectionFailed, ModelTimeout
 from tests.models.scripted import Scripted, answer
@@ -54,16 +55,28 @@ async def test_a_name_that_takes_too_long_to_resolve(monkeypatch):
     assert caught.value.timer == "connect"
 
 
-async def test_a_server_that_does_not_take_up_the_connection():
-    async def silent(reader, writer):
-        await reader.read()
+@pytest_asyncio.fixture
+async def plain():
+    """A server without TLS, which says what it is told to, if anything, to whoever says something."""
+    said = []
+
+    async def serve(reader, writer):
+        await reader.read(100)
+        writer.writelines(said)
+        if not said:
+            await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with asyncio.timeout(5), server:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        place = Nowhere(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        place.says = said.append
+        yield place
+
+
+async def test_a_server_that_does_not_take_up_the_connection(plain):
+    async with asyncio.timeout(5):
         with pytest.raises(ModelTimeout) as caught:
-            await ask(model_on(Nowhere(f"https://127.0.0.1:{port}/v1"), "m", connect=0.1))
+            await ask(model_on(plain, "m", connect=0.1))
     assert caught.value.timer == "connect"
 
 
@@ -76,15 +89,16 @@ async def test_a_certificate_that_nobody_signed():
     assert caught.value.hint == "check the address and its certificate" and not server.requests
 
 
-async def test_a_server_that_speaks_no_tls(up):
+async def test_a_server_that_speaks_no_tls(plain):
+    plain.says(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     with pytest.raises(ConnectionFailed) as caught:
-        await ask(model_on(Nowhere(up.base_url.replace("http:", "https:")), "m"))
+        await ask(model_on(plain, "m"))
     assert caught.value.hint == "check the address and its certificate"
 
 
 async def test_a_server_that_speaks_no_http():
     async with Scripted(b"220 mail.example.org ESMTP\r\n\r\n", ends=True) as server:
-        with pytest.raises(BadResponse, match="cannot be"):
+        with pytest.raises(BadResponse, match="the answer cannot be read"):
             await ask(model_on(server, "m"))
 
 

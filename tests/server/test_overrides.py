@@ -134,7 +134,6 @@ REFUSED = {
     "an unknown layout": {"prompt": "haiku"},
     "an aggregator that gives two": {"aggregator": {"model": "lab/x", "samples": 2}},
     "an unknown layer": {"proposers": [{"layer": "Nothing"}]},
-    "a quorum of more than there are": {"quorum": 9},
     "an empty table": {"aggregator": {}},
 }
 
@@ -173,7 +172,8 @@ async def test_an_unknown_key_names_the_nearest(up, app):
 
 async def test_a_local_provider_that_an_ensemble_uses_is_configured(up):
     local = {"panel": {"proposers": ["vllm/one"], "aggregator": "lab/lead", "retries": 0}}
-    environ = {"VLLM_BASE_URL": up.base_url, "MINE_BASE_URL": up.base_url}
+    environ = dict.fromkeys(("VLLM_BASE_URL", "MINE_BASE_URL"), up.base_url)
+    environ |= dict.fromkeys(("VLLM_API_KEY", "MINE_API_KEY"), "lab-key-1")
     app = create_app(configured(up, ensembles=local, environ=environ))
     assert (await ask(app, {"proposers": ["vllm/other", "mine/x"]})).status == 200
     assert sorted(models(up)) == ["lead", "other", "x"]

@@ -6,7 +6,7 @@ import time
 import openai
 import pytest
 
-from moakit.server import chat
+from moakit.server import outlet
 from tests.server.hosting import configured, hosted
 from tests.server.serving import KEY
 
@@ -17,7 +17,7 @@ BEAT = 0.1
 @pytest.fixture
 def restless(up, monkeypatch):
     """A server that is silent for a tenth of a second at most."""
-    monkeypatch.setattr(chat, "SILENCE", BEAT)
+    monkeypatch.setattr(outlet, "SILENCE", BEAT)
     with hosted(configured(up)) as server:
         yield server
 
@@ -76,7 +76,7 @@ def test_after_a_comment_a_failure_is_told_inside_the_stream(up, restless):
 
 
 def test_before_the_silence_is_long_a_failure_keeps_its_status(up, monkeypatch):
-    monkeypatch.setattr(chat, "SILENCE", 1.0)
+    monkeypatch.setattr(outlet, "SILENCE", 1.0)
     up.behaves |= dict.fromkeys(("one", "two", "three"), "retry_after:300+sleep:0.2")
     with hosted(configured(up)) as server:
         reply = server.chat(stream=True)

@@ -15,8 +15,8 @@ import click
 from moakit import __version__
 from moakit.cli.options import config_option
 from moakit.config import Config, load
+from moakit.config.build import agents
 from moakit.errors import MoaError
-from moakit.layers import Agent
 from moakit.models import discover
 from moakit.models.providers import Endpoint
 from moakit.run import background
@@ -54,12 +54,11 @@ def doctor(ctx: click.Context, *, config_file: Path | None) -> None:
 def _used(config: Config) -> Iterator[tuple[Endpoint, set[str]]]:
     endpoints: dict[tuple[str, str, str | None], tuple[Endpoint, set[str]]] = {}
     for layer in config.values():
-        for _, inner in layer.named_layers():
-            for agent in (inner, *inner.fallback) if isinstance(inner, Agent) else ():
-                endpoint = agent.bound.endpoint
-                if endpoint is not None:
-                    models = endpoints.setdefault(endpoint.identity, (endpoint, set()))[1]
-                    models.add(agent.model.partition("/")[2])
+        for agent in agents(layer):
+            endpoint = agent.bound.endpoint
+            if endpoint is not None:
+                models = endpoints.setdefault(endpoint.identity, (endpoint, set()))[1]
+                models.add(agent.model.partition("/")[2])
     yield from endpoints.values()
 
 

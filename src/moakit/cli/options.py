@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from moakit.config import Config, load
-from moakit.errors import ConfigError
+from moakit.config.changes import changed
 from moakit.layers import Layer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,13 +75,7 @@ def chosen(
     changes = {name: value for name, value in (("layers", layers), ("deadline", deadline)) if value}
     if not changes:
         return layer
-    base = layer.to_config()
-    if not isinstance(base, dict) or (layers and isinstance(base.get("layers"), list)):
-        raise ConfigError(
-            f"ensemble {ensemble or config.default!r} is not of the short form, so --layers does not apply",
-            hint="use -p and -a",
-        )
-    return config.agent({**base, **changes})
+    return config.agent(changed(layer.to_config(), changes))
 
 
 def sampling(temperature: float | None, max_tokens: int | None) -> dict[str, Any]:

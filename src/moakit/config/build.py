@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -63,6 +63,15 @@ def build(config: Any, path: str, context: Context) -> Layer:
         return make(config, path, context)
     except UnknownModel as error:
         raise ConfigError(f"{path}: {error.message}" if path else error.message, hint=error.hint) from error
+
+
+def agents(layer: Layer) -> Iterator[Agent]:
+    """Yield every agent in a layer, each followed by those that stand in for it."""
+    for _, inner in layer.named_layers():
+        if isinstance(inner, Agent):
+            yield inner
+            for fallback in inner.fallback:
+                yield from agents(fallback)
 
 
 def _agent(config: Mapping[str, Any], path: str, context: Context) -> Layer:

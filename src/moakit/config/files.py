@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from moakit.config import dotenv
-from moakit.config.build import Context, build, endpoint_from
+from moakit.config.build import Context, agents, build, endpoint_from
 from moakit.config.checks import checked, interpolated
 from moakit.config.discovery import discovered
 from moakit.config.schema import FileConfig, ServerConfig
 from moakit.errors import ConfigError, UnknownModel, UserError
 from moakit.layers import Layer
 from moakit.models.base import Model
-from moakit.models.providers import DEMO, PROVIDERS, Endpoint, split_name
+from moakit.models.providers import DEMO, PROVIDERS, Endpoint, split_name, variable
 from moakit.models.resolve import find_model
 
 FILE = "moa.toml"
@@ -67,6 +67,9 @@ class Config(Mapping[str, Layer]):
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
             )
+        self._used = {
+            agent.model.partition("/")[0] for layer in self._ensembles.values() for agent in agents(layer)
+        }
         self.default = given.default or next(iter(self._ensembles), "")
 
     def __getitem__(self, name: str) -> Layer:
@@ -98,9 +101,11 @@ class Config(Mapping[str, Layer]):
         return build(config, path, self.context)
 
     def configured(self, name: str) -> bool:
-        """Say whether a `provider/model` is of a provider set up here: in the file, or by a key."""
+        """Say whether a `provider/model` is of a provider set up here: in the file, an ensemble, or by a variable."""
         provider, _ = split_name(name)
-        if provider == DEMO or provider in self.endpoints:
+        if provider == DEMO or provider in self.endpoints or provider in self._used:
+            return True
+        if self.environ.get(variable(provider, "_BASE_URL")):
             return True
         built_in = PROVIDERS.get(provider)
         return built_in is not None and bool(

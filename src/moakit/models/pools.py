@@ -34,6 +34,7 @@ async def pool_for(endpoint: Endpoint) -> Pool:
     loop = asyncio.get_running_loop()
     pools = _pools.get(loop)
     if pools is None:
+        _abandon()
         pools = _pools[loop] = {}
         _guards[loop] = guard = _guard(pools)
         # A started asynchronous generator is closed by the loop when asyncio.run ends, and the pools with it.
@@ -60,6 +61,25 @@ async def _guard(pools: _Pools) -> AsyncGenerator[None, None]:
         for pool in pools.values():
             await pool.session.close()
         pools.clear()
+
+
+def _abandon() -> None:
+    """Let go of the pools of loops that were closed, or never will be, without closing theirs."""
+    for loop in list(_pools):
+        if loop.is_closed() or (_ending and not loop.is_running()):
+            _guards.pop(loop, None)
+            for pool in _pools.pop(loop, {}).values():
+                # On such a loop closing never waits, so one step is all of it.
+                closing = pool.session.close()
+                with suppress(StopIteration, RuntimeError):
+                    closing.send(None)
+                closing.close()
+
+
+@atexit.register
+def _end() -> None:
+    _ending.append(True)
+    _abandon()
 
 
 def _open(endpoint: Endpoint) -> Pool:

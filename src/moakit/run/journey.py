@@ -141,7 +141,7 @@ class Journey:
             cost=cost,
             calls=tuple(self.calls),
             failures=failures,
-            degraded=self.degraded or bool(failures),
+            degraded=self.degraded,
             duration=self.loop.time() - self.started,
             run_id=self.run_id,
         )

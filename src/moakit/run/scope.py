@@ -201,6 +201,8 @@ class Run:
     def record(self, call: Call) -> None:
         """Enter a call in the run's ledger."""
         self.journey.calls.append(call)
+        if call.status != "ok":
+            self.journey.degraded = True
 
     def degrade(self) -> None:
         """Note that something was dropped or replaced."""

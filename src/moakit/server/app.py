@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -22,41 +21,64 @@ from moakit.server.listing import Models, OneModel
 from moakit.server.replies import INTERNAL, Failure
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from moakit.config import Config
 
 
-def create_app(config: Config, *, overrides: bool | None = None) -> Starlette:
+class Application:
+    """The ASGI application: keys first, then the address that is asked all the time, then the others.
+
+    A chat goes past Starlette, each of whose layers would cost something for every token; Starlette leads
+    to all other addresses. `routes` are all of them, `load` is what runs.
+    """
+
+    def __init__(self, config: Config, *, overrides: bool) -> None:
+        self.load = Load()
+        health = Health(self.load)
+        models = Models(config)
+        chat = Chat(config, self.load, overrides=overrides)
+        self.routes = [
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/models", models, methods=["GET"]),
+            Route("/v1/models/{id:path}", OneModel(models), methods=["GET"]),
+            Route("/livez", health.live, methods=["GET"]),
+            Route("/readyz", health.ready, methods=["GET"]),
+        ]
+        self._direct: dict[str, ASGIApp] = {"/v1/chat/completions": chat}
+        self._others = Starlette(
+            routes=self.routes,
+            exception_handlers={HTTPException: _no_such_address, Exception: _defect},
+            lifespan=_lifespan,
+        )
+        # A redirect would be built from the Host header, which whoever asks may write as they like.
+        self._others.router.redirect_slashes = False
+        self._guarded = Access(self._lead, config.server.keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._guarded(scope, receive, send)
+
+    async def _lead(self, scope: Scope, receive: Receive, send: Send) -> None:
+        direct = (
+            self._direct.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        )
+        await (direct or self._others)(scope, receive, send)
+
+
+def create_app(config: Config, *, overrides: bool | None = None) -> Application:
     """Return the ASGI application that serves a configuration's ensembles.
 
     `overrides` says whether a request's `moa` object may change an ensemble; by default what the
     configuration says, else whether the server is bound to loopback.
     """
-    load = Load()
-    allowed = allows_overrides(config) if overrides is None else overrides
-    health = Health(load)
-    models = Models(config)
+    return Application(config, overrides=allows_overrides(config) if overrides is None else overrides)
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        yield
-        await pools.close()
 
-    app = Starlette(
-        routes=[
-            Route("/v1/chat/completions", Chat(config, load, overrides=allowed), methods=["POST"]),
-            Route("/v1/models", models, methods=["GET"]),
-            Route("/v1/models/{id:path}", OneModel(models), methods=["GET"]),
-            Route("/livez", health.live, methods=["GET"]),
-            Route("/readyz", health.ready, methods=["GET"]),
-        ],
-        middleware=[Middleware(Access, keys=config.server.keys)],
-        exception_handlers={HTTPException: _no_such_address, Exception: _defect},
-        lifespan=lifespan,
-    )
-    # A redirect would be built from the Host header, which whoever asks may write as they like.
-    app.router.redirect_slashes = False
-    app.state.load = load
-    return app
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    yield
+    await pools.close()
 
 
 async def _no_such_address(request: Request, error: Any) -> JSONResponse:

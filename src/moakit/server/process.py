@@ -17,9 +17,8 @@ from moakit.errors import ConfigError
 from moakit.server.app import allows_overrides, create_app, is_loopback
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from moakit.config import Config
+    from moakit.server.app import Application
     from moakit.server.health import Load
 
 
@@ -40,14 +39,14 @@ def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool
     overrides = allows_overrides(config) if isinstance(chosen, bool) else is_loopback(host)
     app = create_app(config, overrides=overrides)
     settings = settings_for(app, host=host, port=port)
-    server = _Server(settings, app.state.load, config.server.drain)
+    server = _Server(settings, app.load, config.server.drain)
     listener = _bind(host, port)
     with contextlib.closing(listener):
         _announce(config, listener)
         server.run(sockets=[listener])
 
 
-def settings_for(app: Starlette, *, host: str, port: int) -> uvicorn.Config:
+def settings_for(app: Application, *, host: str, port: int) -> uvicorn.Config:
     """Return how uvicorn is to serve the application."""
     return uvicorn.Config(
         app,
@@ -56,6 +55,7 @@ def settings_for(app: Starlette, *, host: str, port: int) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="on",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,

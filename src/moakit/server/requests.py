@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from moakit.errors import ConfigError, InvalidRequest, MoaError
+from moakit.errors import InvalidRequest, MoaError
 from moakit.layers import Layer
-from moakit.models.providers import split_name
 from moakit.server.listing import served
+from moakit.server.overrides import NEVER, overridden
 from moakit.types import Prompt, as_prompt
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ BODY_TIMEOUT = 30.0
 """Seconds a client has to send its request."""
 MOST_MESSAGES = 10_000
 MOST_CHOICES = 16
-MOST_CALLS = 128
-"""The most calls an overridden ensemble may make in one run."""
+MOST_NESTING = 100
+"""Brackets inside brackets, of all that is sent: what walks through it must not run out of stack."""
 OWN = frozenset({"model", "messages", "stream", "stream_options", "moa"})
 """What the server itself reads of a request; everything else goes to the aggregator."""
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
@@ -83,6 +83,8 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
         raise InvalidRequest(f"the body is not JSON: {error}") from None
     if not isinstance(data, dict):
         raise InvalidRequest("the body is not a JSON object")
+    if body.count(b"[") + body.count(b"{") > MOST_NESTING:
+        _check_nesting(data)
     prompt = _messages(data.get("messages"))
     stream = _flag(data, "stream")
     options = data.get("stream_options")
@@ -91,14 +93,17 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
     extra = data.get("moa")
     if extra is not None and not isinstance(extra, dict):
         raise InvalidRequest("moa is not an object", param="moa")
-    name = data.get("model", config.default)
-    if not isinstance(name, str):
+    model = data.get("model", config.default)
+    if not isinstance(model, str):
         raise InvalidRequest("model is not a string", param="model")
     changes = {key: value for key, value in (extra or {}).items() if key != "events"}
     _check_numbers(data)
+    for name in NEVER:
+        if name in data:
+            raise InvalidRequest(f"a request does not set {name}", param=name)
     return Work(
-        name=name,
-        ensemble=find_ensemble(name, config, changes, overrides=overrides),
+        name=model,
+        ensemble=find_ensemble(model, config, changes, overrides=overrides),
         prompt=prompt,
         parameters={key: value for key, value in data.items() if key not in OWN and value is not None},
         stream=stream,
@@ -114,41 +119,7 @@ def find_ensemble(name: str, config: Config, changes: Mapping[str, Any], *, over
         return ensemble
     if not overrides:
         raise InvalidRequest("this server does not let requests change an ensemble", param="moa")
-    return _overridden(ensemble, config, changes)
-
-
-def _overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> Layer:
-    base = ensemble.to_config()
-    if not isinstance(base, dict):
-        base = {"model": base}
-    for path, model in _models(changes):
-        if not config.configured(model):
-            raise InvalidRequest(
-                f"{path}: {split_name(model)[0]!r} is not a provider of this server", param=path
-            )
-    try:
-        changed = config.agent({**base, **changes}, "moa")
-    except ConfigError as error:
-        raise InvalidRequest(error.message, param="moa", hint=error.hint) from error
-    calls = changed.plan().calls
-    if calls > MOST_CALLS:
-        raise InvalidRequest(f"this would make {calls} calls; {MOST_CALLS} are allowed", param="moa")
-    return changed
-
-
-def _models(value: Any, path: str = "moa") -> list[tuple[str, str]]:
-    """Return every model named in a request's changes, with its path."""
-    if isinstance(value, str):
-        return (
-            [(path, value)]
-            if path.endswith(("]", ".aggregator", ".model", ".fallback", ".aggregate"))
-            else []
-        )
-    if isinstance(value, dict):
-        return [found for key, item in value.items() for found in _models(item, f"{path}.{key}")]
-    if isinstance(value, list):
-        return [found for index, item in enumerate(value) for found in _models(item, f"{path}[{index}]")]
-    return []
+    return overridden(ensemble, config, changes)
 
 
 def _messages(messages: Any) -> Prompt:
@@ -175,6 +146,16 @@ def _messages(messages: Any) -> Prompt:
             raise InvalidRequest(f"{at}.tool_calls is not a list of objects", param=f"{at}.tool_calls")
     prompt: Prompt = messages
     return prompt
+
+
+def _check_nesting(data: Any) -> None:
+    level = [data]
+    for _ in range(MOST_NESTING):
+        inside = (item for value in level for item in (value.values() if isinstance(value, dict) else value))
+        level = [item for item in inside if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise InvalidRequest(f"the body nests deeper than the {MOST_NESTING} levels allowed")
 
 
 def _flag(data: Mapping[str, Any], name: str, shown: str = "") -> bool:
