@@ -51,7 +51,7 @@ def providers() -> str:
 
 def commands() -> str:
     """The help of every command."""
-    group = click.Context(moa, info_name="moa", terminal_width=WIDTH)
+    group = click.Context(moa, info_name="moa", terminal_width=WIDTH, **moa.context_settings)
     parts = [f"```text\n{moa.get_help(group)}\n```"]
     for name in moa.list_commands(group):
         command = moa.get_command(group, name)
@@ -110,7 +110,6 @@ _ALIASES = {
     "Event": "Any of the events.",
     "Message": "One message in OpenAI's chat format: a plain mapping.",
     "Prompt": "The conversation: a sequence of messages, oldest first.",
-    "Price": "Dollars per million tokens.",
 }
 
 

@@ -24,7 +24,7 @@ async def up() -> AsyncIterator[Upstream]:
 
 @pytest_asyncio.fixture
 async def lab(up: Upstream) -> moakit.Provider:
-    """The upstream as a provider; its calls cost nothing, so that a cost is known whatever becomes of them."""
+    """The upstream as a provider; its calls cost nothing, so a cost is known whatever becomes of them."""
     return lab_on(up)
 
 

@@ -41,6 +41,12 @@ class MoA(Sequential):
     ) -> None:
         if isinstance(proposers, str):
             raise ConfigError("MoA: proposers is one string", hint="pass a list of models")
+        single: object = proposers
+        if isinstance(single, Layer):
+            raise ConfigError(
+                f"MoA: proposers is one layer, {type(single).__name__}",
+                hint="pass a list, or put the layer into Sequential",
+            )
         if not isinstance(layers, int) or layers < 2:
             raise ConfigError(
                 f"MoA: layers = {layers!r} is not a whole number, 2 or more",

@@ -1,18 +1,18 @@
 """Everything slow of these tests begins at once, in threads: each page a session, each example a process."""
 
 import shutil
-import socket
 import stat
+import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.docs.markdown import PAGES, Block
-from tests.docs.session import Session
+from tests.docs.markdown import EXAMPLES, PAGES, Block
+from tests.docs.session import NOBODY, Session, environment
+from tests.docs.shell import FreePorts
 from tests.upstream import Upstream
 
 LISTED = ["gemma3:4b", "llama3.2:3b", "qwen3:8b"]
@@ -62,19 +62,36 @@ def followed(
     return sessions
 
 
-class FreePorts:
-    """Gives ports nobody listens on, each once, to any thread."""
+@pytest.fixture(scope="session")
+def ran(
+    threads: ThreadPoolExecutor, binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[str]]]:
+    """What every example prints on the demo models; the client asks a server, moa.toml is asked as well."""
+    folder = tmp_path_factory.mktemp("examples")
+    environ = environment(folder, binaries, NOBODY)
+    session = Session(folder, binaries, NOBODY, FreePorts())
+    served = session.shell.run("moa serve")
+    assert served.code == 0, served.output
+    environ["MOA_BASE_URL"] = session.shell.into("http://127.0.0.1:6620/v1")
 
-    def __init__(self) -> None:
-        self._given: set[int] = set()
-        self._lock = threading.Lock()
+    def run(command: list[str]) -> str:
+        done = subprocess.run(
+            command, cwd=folder, env=environ, encoding="utf-8", stdin=subprocess.DEVNULL, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command} ended with exit code {done.returncode}:\n{done.stdout}"
+        return done.stdout
 
-    def __call__(self) -> int:
-        with self._lock:
-            while True:
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", 0))
-                    port: int = probe.getsockname()[1]
-                if port not in self._given:
-                    self._given.add(port)
-                    return port
+    commands = {path.stem: [sys.executable, str(path)] for path in EXAMPLES.glob("*.py")}
+    commands["moa.toml"] = ["moa", "ask", "--config", str(EXAMPLES / "moa.toml"), "-e", "newsroom", "Why?"]
+    yield {name: threads.submit(run, command) for name, command in commands.items()}
+    assert session.close() == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _begin(request: pytest.FixtureRequest) -> None:
+    """Begin all that the chosen tests will ask for."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for name in ("followed", "ran"):
+        if name in wanted:
+            request.getfixturevalue(name)

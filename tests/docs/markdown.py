@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 GENERATED = re.compile(r"<!-- generated: [\w-]+ -->\n.*?<!-- end of generated -->", re.DOTALL)
 _BLOCK = re.compile(r"^( *)(`{3,}).*?^\1\2$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>.*)$")
@@ -39,7 +40,7 @@ class Page:
 
     @property
     def name(self) -> str:
-        return self.path.relative_to(ROOT).as_posix()
+        return (self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path).as_posix()
 
     @property
     def text(self) -> str:

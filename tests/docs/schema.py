@@ -52,7 +52,7 @@ def _violations(value: Any, schema: dict[str, Any], root: dict[str, Any], path: 
 
 def _within(value: Any, schema: dict[str, Any]) -> bool:
     if isinstance(value, list):
-        return len(value) >= schema.get("minItems", 0)
+        return bool(len(value) >= schema.get("minItems", 0))
     if isinstance(value, str):
         return re.search(schema.get("pattern", ""), value) is not None
     if isinstance(value, int | float):

@@ -18,11 +18,13 @@ command line and the files there are (commands.py).
 
 A word with a dot in it after the language is a file: the block is written into the folder under that name,
 for the blocks after it. Other words say what the reader has set up: `groq`, or any hosted provider's name, a
-key; `ollama` a local server. Behind all of them stands tests/upstream; no block reaches the internet.
+key; `ollama` a local server; `lab` the address of a provider of that name. Behind all of them stands
+tests/upstream; no block reaches the internet.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -39,10 +41,10 @@ from moakit.models.providers import PROVIDERS, variable
 from tests.docs.commands import checked_commands
 from tests.docs.markdown import ROOT, Block, Page
 from tests.docs.schema import violations
-from tests.docs.shell import Shell, steps
+from tests.docs.shell import FreePorts, Shell, steps
 from tests.docs.wildcards import difference, rough_difference
 
-NOBODY = "http://127.0.0.1:9"
+NOBODY = "http://127.0.0.1:9/v1"
 """Where nothing listens."""
 FRAGMENT = """\
 [ensembles.panel]
@@ -64,11 +66,9 @@ def environment(folder: Path, binaries: Path, upstream: str) -> dict[str, str]:
         "HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder / ".config"),
         "COLUMNS": "120",
-        "OLLAMA_HOST": NOBODY,
     }
     for name, endpoint in PROVIDERS.items():
-        if name != "ollama":
-            environ[variable(name, "_BASE_URL")] = f"{NOBODY}/v1" if endpoint.local else upstream
+        environ[variable(name, "_BASE_URL")] = NOBODY if endpoint.local else upstream
     # The article's names for addresses.
     return environ | {f"GROQ_API_BASE_{number}": upstream for number in range(1, 9)}
 
@@ -77,8 +77,8 @@ def set_up(words: tuple[str, ...], upstream: str) -> dict[str, str]:
     """Return the variables of a reader who has what these words name."""
     found: dict[str, str] = {}
     for word in words:
-        if word == "ollama":
-            found["OLLAMA_HOST"] = upstream.removesuffix("/v1")
+        if word in ("lab", "ollama"):
+            found[variable(word, "_BASE_URL")] = upstream
         elif word in PROVIDERS and (key := PROVIDERS[word].key_variable):
             found[key] = "key-of-the-stand-in"
     return found
@@ -87,7 +87,7 @@ def set_up(words: tuple[str, ...], upstream: str) -> dict[str, str]:
 class Session:
     """Follows one page."""
 
-    def __init__(self, folder: Path, binaries: Path, upstream: str, free_port: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, binaries: Path, upstream: str, free_port: FreePorts) -> None:
         self.folder = folder
         self.upstream = upstream
         self.environ = environment(folder, binaries, upstream)
@@ -114,7 +114,7 @@ class Session:
         check = CHECKS.get(block.language)
         if check is None:
             return f"nothing checks a block of language {block.language!r}; known are {', '.join(CHECKS)}"
-        unknown = [word for word in block.words if word not in (block.file, "fragment", *PROVIDERS)]
+        unknown = [word for word in block.words if word not in (block.file, "fragment", "lab", *PROVIDERS)]
         if unknown:
             return f"nobody knows what {unknown[0]!r} means after {block.language}"
         if block.file:
@@ -127,8 +127,10 @@ class Session:
             return f"{type(error).__name__}: {error}"
 
     def python(self, block: Block) -> str:
+        self.printed = None
         if block.file:
-            return self._ended(compile(block.text, block.file, "exec") and "")
+            compile(block.text, block.file, "exec")
+            return ""
         if self._python is None:
             self._python = subprocess.Popen(
                 [sys.executable, str(Path(__file__).with_name("cell.py"))], cwd=self.folder, env=self.environ,
@@ -146,10 +148,6 @@ class Session:
         came = json.loads(self._python.stdout.readline())
         self.printed = self.shell.out(came["out"])
         return str(came["error"])
-
-    def _ended(self, wrong: str) -> str:
-        self.printed = None
-        return wrong
 
     def text(self, block: Block) -> str:
         before = self.before
@@ -227,11 +225,18 @@ CHECKS: Mapping[str, Callable[[Session, Block], str]] = {
 def checked_toml(text: str) -> str:
     """Return what is wrong with a `moa.toml`: it loads, gives one response, the schema allows it."""
     data = tomllib.loads(text)
-    config = Config(data, source="the page", environ=_Anything())
+    # Layers of the reader's own, which the page's Python has.
+    own = [type(name, (_Own,), {}) for name in set(re.findall(r'^layer = "(\w+)"', text, re.MULTILINE))]
+    config = Config(data, source="the page", environ=_Anything(), layers=own)
     for name, ensemble in config.items():
         if ensemble.shape(0) not in (1, None):
             return f"{name} does not end in one response"
     return "\n".join(violations(data, json_schema()))
+
+
+class _Own(moakit.Layer):
+    def __init__(self, **settings: Any) -> None:
+        vars(self).update(settings)
 
 
 class _Anything(dict[str, Any]):

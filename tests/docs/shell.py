@@ -4,12 +4,13 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
+import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Timer
 from typing import NamedTuple
 
 PATIENCE = 60.0
@@ -48,6 +49,24 @@ def steps(text: str) -> list[Step]:
     return found
 
 
+class FreePorts:
+    """Gives ports nobody listens on, each once, to any thread."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self) -> int:
+        with self._lock:
+            while True:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", 0))
+                    port: int = probe.getsockname()[1]
+                if port not in self._given:
+                    self._given.add(port)
+                    return port
+
+
 class Shell:
     """One `sh` in a folder; a `moa serve` in it runs until the next one on its port, or to the end.
 
@@ -55,7 +74,7 @@ class Shell:
     page's own back in whatever is compared.
     """
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], free_port: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], free_port: FreePorts) -> None:
         self.folder = folder
         self._free_port = free_port
         self._ports: dict[str, str] = {}
@@ -111,7 +130,8 @@ class Shell:
         end = time.monotonic() + PATIENCE
         while " serves " not in (said := log.read_text(encoding="utf-8")):
             if time.monotonic() > end or "error:" in said:
-                return Came(1, said)
+                del self._servers[shown]
+                return Came(self._send(f"kill {pid} 2>/dev/null; wait {pid}").code, said)
             time.sleep(0.02)
         return Came(0, said)
 
@@ -132,7 +152,7 @@ class Shell:
         )
         self._process.stdin.flush()
         lines: list[str] = []
-        watchdog = Timer(PATIENCE, self._kill)
+        watchdog = threading.Timer(PATIENCE, self._kill)
         watchdog.start()
         try:
             for line in self._process.stdout:

@@ -3,7 +3,16 @@
 import pytest
 
 import moakit
-from moakit import Agent, Aggregator, AuthenticationFailed, ConfigError, MoA, Proposers, Sequential, UnknownModel
+from moakit import (
+    Agent,
+    Aggregator,
+    AuthenticationFailed,
+    ConfigError,
+    MoA,
+    Proposers,
+    Sequential,
+    UnknownModel,
+)
 from moakit.models.demo import DemoModel
 from tests.lab import references_in
 

@@ -1,6 +1,7 @@
 """Layers one after another: what each is shown, and when."""
 
 import time
+from itertools import pairwise
 
 import moakit
 from moakit import Aggregator, MoA, Proposers, Sequential
@@ -16,7 +17,7 @@ async def test_four_layers_of_three_proposers_are_ten_calls_in_four_steps(up, la
     assert all({call.model[0] for call in step} == set("abc") for step in steps[:3])
     assert steps[3][0].model.startswith("lead")
     assert all(together(step) for step in steps)
-    assert all(follows(later, earlier) for earlier, later in zip(steps, steps[1:], strict=False))
+    assert all(follows(later, earlier) for earlier, later in pairwise(steps))
     assert len(answer.calls) == ensemble.summary().calls == 10
     assert ensemble.summary().steps == 4
 
@@ -30,7 +31,9 @@ async def test_each_layer_sees_all_references_of_the_one_before_and_none_of_an_e
         readers = [up.of(name)[layer + 1] for name in "abc"] if layer < 2 else up.of("lead")
         assert [references_in(call) for call in readers] == [seen] * len(readers)
         for call in readers:
-            assert not any(f"{name} #{other}:" in call.prompt for name in "abc" for other in range(1, layer + 1))
+            assert not any(
+                f"{name} #{other}:" in call.prompt for name in "abc" for other in range(1, layer + 1)
+            )
     assert all(references_in(up.of(name)[0]) == [] for name in "abc")
     assert answer.references == answer.layers[2]
     assert answer.layers[3] == (answer.response,)

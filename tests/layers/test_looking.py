@@ -25,7 +25,10 @@ def test_the_repr_nests_as_the_layers_do():
         name="deep",
         deadline=30,
     )
-    assert repr(ensemble) == str(ensemble) == """\
+    assert (
+        repr(ensemble)
+        == str(ensemble)
+        == """\
 Sequential(name='deep', deadline=30
   (0-1): 2 x Proposers(quorum=2
     (0): Agent('demo/planner')
@@ -48,6 +51,7 @@ Sequential(name='deep', deadline=30
     (0): Agent('demo/editor', fallback=['demo/planner'], extra={'k': 1})
   )
 )"""
+    )
 
 
 def test_the_repr_shows_no_key():
@@ -94,50 +98,56 @@ def test_layers_whose_prompt_is_a_function_can_be_compared():
     assert Aggregator("demo/editor", prompt=mine) == Aggregator("demo/editor", prompt=mine)
     assert Aggregator("demo/editor", prompt=mine) != Aggregator("demo/editor")
     assert Aggregator("demo/editor") != Aggregator("demo/editor", prompt=mine)
-    assert Sequential("demo/planner", prompt=mine) != Sequential("demo/planner", prompt=lambda *given: given[0])
+    assert Sequential("demo/planner", prompt=mine) != Sequential(
+        "demo/planner", prompt=lambda *given: given[0]
+    )
+
+
+SAMPLING = {
+    "system": "Be brief",
+    "temperature": 0.2,
+    "top_p": 0.9,
+    "max_tokens": 10,
+    "seed": 0,
+    "reasoning_effort": "low",
+    "samples": 2,
+    "timeout": 5,
+    "fallback": ["demo/skeptic"],
+    "extra": {"top_k": 4},
+}
+WAITING = {"samples": 2, "quorum": 1, "minimum": 2, "grace": 0, "deadline": 9, "max_tokens": 7}
+NAMED = {"name": "n", "description": "d", "strict": True}
 
 
 @pytest.mark.parametrize(
     ("layer", "config"),
     [
         (Agent("demo/planner"), "demo/planner"),
+        (Agent("demo/planner", **SAMPLING), {"model": "demo/planner", **SAMPLING}),
         (
-            Agent(
-                "demo/planner", system="Be brief", temperature=0.2, top_p=0.9, max_tokens=10, seed=0,
-                reasoning_effort="low", samples=2, timeout=5, fallback="demo/skeptic", extra={"top_k": 4},
-            ),
-            {
-                "model": "demo/planner", "system": "Be brief", "temperature": 0.2, "top_p": 0.9, "max_tokens": 10,
-                "seed": 0, "reasoning_effort": "low", "samples": 2, "timeout": 5, "fallback": ["demo/skeptic"],
-                "extra": {"top_k": 4},
-            },
-        ),
-        (
-            Proposers("demo/planner", "demo/skeptic", samples=2, quorum=1, minimum=2, grace=0, deadline=9, max_tokens=7),
-            {
-                "propose": ["demo/planner", "demo/skeptic"], "samples": 2, "quorum": 1, "minimum": 2, "grace": 0,
-                "deadline": 9, "max_tokens": 7,
-            },
+            Proposers("demo/planner", "demo/skeptic", **WAITING),
+            {"propose": ["demo/planner", "demo/skeptic"], **WAITING},
         ),
         (Aggregator("demo/editor"), {"aggregate": "demo/editor"}),
         (
             Aggregator("demo/editor", prompt=Template(closing="Now."), fallback=["demo/planner"], retries=0),
             {
-                "aggregate": {"model": "demo/editor", "fallback": ["demo/planner"]}, "retries": 0,
+                "aggregate": {"model": "demo/editor", "fallback": ["demo/planner"]},
+                "retries": 0,
                 "prompt": {"closing": "Now."},
             },
         ),
         (Residual("demo/planner"), {"residual": "demo/planner"}),
         (
-            Sequential("demo/planner", Aggregator("demo/editor"), name="n", description="d", strict=True),
-            {"name": "n", "description": "d", "layers": ["demo/planner", {"aggregate": "demo/editor"}], "strict": True},
+            Sequential("demo/planner", Aggregator("demo/editor"), **NAMED),
+            {"layers": ["demo/planner", {"aggregate": "demo/editor"}], **NAMED},
         ),
         (
             Keep(2, Agent("demo/editor")),
             {"layer": "Keep", "count": 2, "judge": "demo/editor", "name": ""},
         ),
     ],
-)  # fmt: skip
+)
 def test_every_layer_tells_its_configuration(layer, config):
     assert layer.to_config() == config
 

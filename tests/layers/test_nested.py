@@ -65,7 +65,13 @@ async def test_a_residual_layer_shows_the_references_again(up, lab):
     first = [response.text for response in answer.layers[0]]
     second = [up.of(name)[1] for name in "ab"]
     assert [references_in(call) for call in second] == [first, first]
-    assert [text[:5] for text in references_in(up.of("lead")[0])] == ["a #1:", "b #1:", "a #2:", "b #2:", "c #1:"]
+    assert [text[:5] for text in references_in(up.of("lead")[0])] == [
+        "a #1:",
+        "b #1:",
+        "a #2:",
+        "b #2:",
+        "c #1:",
+    ]
     assert [response.path for response in answer.references] == ["0.0", "0.1", "1.0.0", "1.0.1", "2.0"]
     assert Residual(team).shape(0) == 2 and Residual(team).shape(None) is None
 

@@ -1,5 +1,7 @@
 """A layer of the user's own: one class, one forward."""
 
+from typing import NamedTuple
+
 import pytest
 
 import moakit
@@ -72,7 +74,9 @@ async def test_at_the_tail_its_text_is_sent_when_it_returns(up, lab):
     async with ensemble.stream("why", proposers=True) as stream:
         deltas = [event async for event in stream if isinstance(event, Delta)]
     answers = [delta for delta in deltas if delta.answer]
-    assert [delta.text for delta in answers] == [stream.answer.text] == [" ".join(f"w{i}" for i in range(1, 21))]
+    assert (
+        [delta.text for delta in answers] == [stream.answer.text] == [" ".join(f"w{i}" for i in range(1, 21))]
+    )
     assert deltas[-1] is answers[0] and len(deltas) > 2
 
 
@@ -171,3 +175,23 @@ async def test_it_sees_the_run_it_is_part_of(up, lab):
 async def test_a_layer_without_forward_says_so():
     with pytest.raises(NotImplementedError, match="Empty has no forward"):
         await type("Empty", (Layer,), {})().run("why")
+
+
+def test_what_it_keeps_beside_its_layers_is_left_as_it_is_by_replace():
+    class Span(NamedTuple):
+        low: int
+        high: int
+
+    class Bounded(Layer):
+        def __init__(self, span, names, first, rest):
+            self.span = span
+            self.names = names
+            self.first = first
+            self.rest = rest
+
+    a, b, c = (moakit.Agent(f"demo/{name}") for name in ("planner", "skeptic", "editor"))
+    bounded = Bounded(Span(1, 2), ["x", "y"], a, (b, b))
+    changed = bounded.replace("2", c)
+    assert (changed.first, changed.rest) == (a, (b, c))
+    assert changed.span is bounded.span and changed.names is bounded.names
+    assert bounded.rest == (b, b) and isinstance(changed, Bounded)

@@ -89,7 +89,9 @@ def test_replace_makes_a_new_ensemble_and_leaves_the_old_one():
     assert changed["0.1"] == C and changed["1.1"] == B
     assert changed.options() == {"name": "panel", "deadline": 20}
     assert repr(ensemble) == before and ensemble["0.1"] is B
-    assert changed.replace("0.1", B).to_config()["layers"] == Sequential(*ensemble.layers).to_config()["layers"]
+    assert (
+        changed.replace("0.1", B).to_config()["layers"] == Sequential(*ensemble.layers).to_config()["layers"]
+    )
 
 
 def test_replace_takes_a_layer_a_name_or_a_model():
@@ -97,7 +99,10 @@ def test_replace_takes_a_layer_a_name_or_a_model():
     inner = MoA([A], B)
     assert ensemble.replace("0.0", inner)["0.0.1.0"] is B
     assert ensemble.replace("0", inner)[0] is inner
-    assert ensemble.replace("1.0", moakit.Provider("lab", base_url="http://127.0.0.1:1/v1")("x"))["1.0"].model == "lab/x"
+    assert (
+        ensemble.replace("1.0", moakit.Provider("lab", base_url="http://127.0.0.1:1/v1")("x"))["1.0"].model
+        == "lab/x"
+    )
     assert ensemble.replace("", A) is A
 
 

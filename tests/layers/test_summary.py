@@ -12,7 +12,10 @@ def lab(price=None):
 
 def test_it_prints_itself():
     table = MoA(["demo/planner", "demo/skeptic"], "demo/editor", layers=3, name="panel").summary()
-    assert str(table) == repr(table) == """\
+    assert (
+        str(table)
+        == repr(table)
+        == """\
 panel
    layer       in  out  calls  steps  tokens  dollars  seconds
 ──────────────────────────────────────────────────────────────
@@ -22,10 +25,11 @@ panel
 ──────────────────────────────────────────────────────────────
    total                    5      3   8,000        0     20.2
 estimated for a prompt of 500 tokens and responses of 500; 0.5 s and 80 tokens/s a call"""
+    )
 
 
 def test_in_a_notebook_it_is_a_table():
-    shown = MoA(["demo/planner"], "demo/editor").summary()._repr_markdown_()  # noqa: SLF001 - IPython's name
+    shown = MoA(["demo/planner"], "demo/editor").summary()._repr_markdown_()
     assert "| 1 | Aggregator | 1 | 1 | 1 | 1 | 1,500 | 0 | 6.8 |" in shown
 
 

@@ -5,8 +5,19 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moakit import Agent, Aggregator, CallFinished, Delta, MoA, Proposers, Residual, RunFinished, Sequential
-from moakit import SelfMoA, ShapeError
+from moakit import (
+    Agent,
+    Aggregator,
+    CallFinished,
+    Delta,
+    MoA,
+    Proposers,
+    Residual,
+    RunFinished,
+    SelfMoA,
+    Sequential,
+    ShapeError,
+)
 from moakit.models.demo import DemoModel
 
 MODELS = [DemoModel(name, pace=0) for name in ("planner", "skeptic", "storyteller", "editor")]
@@ -36,11 +47,18 @@ def deeper(layers):
     first = proposers(layers) | layers
     return st.one_of(
         proposers(layers),
-        st.builds(lambda head, rest: Sequential(head, *rest), first, several(layers | st.builds(Residual, layers), 2)),
+        st.builds(
+            lambda head, rest: Sequential(head, *rest),
+            first,
+            several(layers | st.builds(Residual, layers), 2),
+        ),
         st.builds(lambda head, lead: Sequential(head, Aggregator(lead)), first, single),
         st.builds(lambda head, inner: Sequential(head, Residual(inner)), first, layers),
         st.builds(
-            lambda team, lead, depth: MoA(team, lead, layers=depth), several(layers), single, st.integers(2, 4)
+            lambda team, lead, depth: MoA(team, lead, layers=depth),
+            several(layers),
+            single,
+            st.integers(2, 4),
         ),
         st.builds(lambda agent, samples: SelfMoA(agent, samples=samples), single, SAMPLES),
     )

@@ -74,7 +74,9 @@ async def test_responses_stand_in_the_events_as_in_the_answer(up, lab):
     finished = [event for event in events if type(event) is LayerFinished]
     assert tuple(event.responses for event in finished) == answer.layers
     assert [event.dropped for event in finished] == [0, 0, 0]
-    assert [e.response.path for e in events if type(e) is CallFinished] == [call.path for call in answer.calls]
+    assert [e.response.path for e in events if type(e) is CallFinished] == [
+        call.path for call in answer.calls
+    ]
 
 
 async def test_nested_layers_tell_with_their_address(up, lab):
@@ -83,7 +85,9 @@ async def test_nested_layers_tell_with_their_address(up, lab):
     assert [entry for entry in told if entry.startswith("LayerStarted")] == [
         f"LayerStarted {path}" for path in ("0", "0.0", "0.0.0", "0.0.1", "1")
     ]
-    assert {"CallStarted 0.0.0.0", "CallStarted 0.0.1.0", "CallStarted 0.1#0", "CallStarted 0.1#1"} <= set(told)
+    assert {"CallStarted 0.0.0.0", "CallStarted 0.0.1.0", "CallStarted 0.1#0", "CallStarted 0.1#1"} <= set(
+        told
+    )
 
 
 async def test_failures_retries_and_drops_are_told(up, lab):
@@ -130,7 +134,15 @@ async def test_without_a_reader_no_event_is_made(up, lab, monkeypatch):
     def never(**fields):
         raise AssertionError(f"an event was made: {fields}")
 
-    names = ["RunStarted", "LayerStarted", "Delta", "LayerFinished", "RunFinished", "RunFailed", "CallRetried"]
+    names = [
+        "RunStarted",
+        "LayerStarted",
+        "Delta",
+        "LayerFinished",
+        "RunFinished",
+        "RunFailed",
+        "CallRetried",
+    ]
     for module in (scope, journey, call, moakit.layers.agent):
         for name in (*names, "CallStarted", "CallFinished", "CallFailed"):
             if hasattr(module, name):
@@ -148,7 +160,7 @@ async def test_runs_at_once_tell_only_of_themselves(up, lab):
     for number, events in enumerate(told):
         assert {event.run_id for event in events} == {events[0].run_id}
         assert f": question {number}\n" in events[-1].answer.text
-        assert [type(event) for event in events][0] is RunStarted
+        assert type(events[0]) is RunStarted
         assert [event.path for event in events if type(event) is CallStarted] == ["0.0", "0.1", "1.0"]
 
 

@@ -6,7 +6,15 @@ import time
 import pytest
 
 import moakit
-from moakit import AuthenticationFailed, BadResponse, ConfigError, MoA, NotEnoughResponses, Proposers, Sequential
+from moakit import (
+    AuthenticationFailed,
+    BadResponse,
+    ConfigError,
+    MoA,
+    NotEnoughResponses,
+    Proposers,
+    Sequential,
+)
 from tests.lab import references_in
 
 FAULTS = {

@@ -61,10 +61,13 @@ def test_leaving_a_sync_stream_cancels_every_call(lead):
 
 
 async def test_an_exception_in_the_block_cancels_every_call_and_is_the_one_that_is_raised(up, lab):
-    with pytest.raises(LookupError, match="mine"):
+    async def leave():
         async with MoA([lab("hang"), lab("hang")], lab("lead")).stream("why"):
             await busy(up, 2)
             raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await leave()
     await up.idle(BOUND)
 
 
@@ -106,7 +109,8 @@ async def test_a_cancelled_call_is_told_before_the_stream_ends(up, lab):
 async def test_leaving_at_any_event_leaves_nothing_behind(up, lab):
     inner = MoA([lab("x"), lab("status:500+should_retry:false")], lab("merge+tokens:3"))
     ensemble = Sequential(
-        Proposers(lab("a", samples=2), inner, lab("times:1+status:500+retry_after_ms:1")), lab("lead+tokens:5")
+        Proposers(lab("a", samples=2), inner, lab("times:1+status:500+retry_after_ms:1")),
+        lab("lead+tokens:5"),
     )
     count = 0
     while True:

@@ -39,10 +39,12 @@ def test_the_upstream_waits_for_a_sync_reader():
         with MoA([lab_on(up)("a")], lead).stream("why") as stream:
             for _ in stream.text:
                 break
-            time.sleep(0.3)
-            sent = up.of(LONG)[0].sent
-            time.sleep(0.1)
-            assert up.of(LONG)[0].sent == sent < BOUND
+            (call,) = up.of(LONG)
+            before = -1
+            while before != call.sent:
+                before = call.sent
+                time.sleep(0.1)
+            assert 0 < call.sent < BOUND and call.status == "open"
         up.wait_idle()
 
 
@@ -75,19 +77,19 @@ async def test_several_proposers_that_wait_for_the_reader_all_go_on(up, lab, mon
         async for _ in stream:
             await asyncio.sleep(0.002)
     assert [len(reference.text.split()) for reference in stream.answer.references] == [20000] * 4
-    assert not stream.answer.degraded
+    assert {call.attempts for call in stream.answer.calls} == {1}
 
 
 async def test_a_slow_reader_is_not_a_silent_model(up, lab, monkeypatch):
     monkeypatch.setattr(streams, "LENGTH", 1000)
-    ensemble = Sequential(lab("a"), lab("tokens:60000"), idle=0.2)
+    ensemble = Sequential(lab("a"), lab(f"say:{WORD}+tokens:3000"), idle=0.4)
     async with ensemble.stream("why") as stream:
         pieces = 0
         async for _ in stream.text:
             pieces += 1
             if pieces == 1:
-                await asyncio.sleep(0.7)
-    assert stream.answer.text.endswith(" w60000")
+                await asyncio.sleep(1)
+    assert len(stream.answer.text.split()) == 3000
 
 
 async def test_leaving_while_the_upstream_is_held_back_ends_the_call(up, lab):

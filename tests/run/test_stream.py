@@ -73,7 +73,7 @@ async def test_a_sync_stream_works_inside_a_running_loop():
 
 async def test_the_answer_before_the_end_is_a_clear_error(up, lab):
     async with panel(lab).stream("why") as stream:
-        with pytest.raises(MoaError, match="the stream has not ended.*to the end first"):
+        with pytest.raises(MoaError, match=r"the stream has not ended.*to the end first"):
             _ = stream.answer
         async for _ in stream.text:
             pass
@@ -113,7 +113,9 @@ def test_a_failure_is_raised_where_a_sync_text_ends():
 
 
 async def test_a_mistake_is_raised_before_the_stream_is_made(lab):
-    with pytest.raises(moakit.ConfigError, match=r"unknown parameter 'temprature' \(did you mean 'temperature'\?\)"):
+    with pytest.raises(
+        moakit.ConfigError, match=r"unknown parameter 'temprature' \(did you mean 'temperature'\?\)"
+    ):
         panel(lab).stream("why", temprature=1)
     with pytest.raises(moakit.InvalidRequest, match="the prompt is empty"):
         panel(lab).stream([])
@@ -159,12 +161,12 @@ async def test_a_stream_is_one_run(up, lab):
 
 async def test_a_stream_is_read_the_way_it_was_opened(up, lab):
     async with panel(lab, "hang").stream("why") as stream:
-        with pytest.raises(MoaError, match="opened on another event loop.*`async for` inside `async with`"):
+        with pytest.raises(MoaError, match=r"opened on another event loop.*`async for` inside `async with`"):
             list(stream)
-    with MoA([DemoModel("slow")], DemoModel("editor")).stream("why") as stream:
-        with pytest.raises(MoaError, match="opened on another event loop"):
-            async for _ in stream:
-                pass
+    other = pytest.raises(MoaError, match="opened on another event loop")
+    with MoA([DemoModel("slow")], DemoModel("editor")).stream("why") as stream, other:
+        async for _ in stream:
+            pass
 
 
 async def test_streams_of_one_ensemble_run_side_by_side(up, lab):
@@ -181,8 +183,13 @@ async def test_streams_of_one_ensemble_run_side_by_side(up, lab):
 async def test_several_choices_are_told_by_index_and_text_is_the_first(up, lab):
     async with panel(lab, "lead").stream("why", n=2) as stream:
         events = [event async for event in stream]
-    told = {index: "".join(e.text for e in events if type(e) is Delta and e.index == index) for index in (0, 1)}
+    told = {
+        index: "".join(e.text for e in events if type(e) is Delta and e.index == index) for index in (0, 1)
+    }
     assert told[0].startswith("lead #1:") and told[1].startswith("lead #1.1:")
     assert stream.answer.text == told[0]
-    assert [choice["message"]["content"] for choice in stream.answer.response.extra["choices"]] == [told[0], told[1]]
+    assert [choice["message"]["content"] for choice in stream.answer.response.extra["choices"]] == [
+        told[0],
+        told[1],
+    ]
     assert sum(type(event) is CallFinished for event in events) == 4

@@ -91,6 +91,15 @@ def test_it_works_in_many_threads_at_once(server):
         assert f": question {number}\n" in answer.text
 
 
+def test_one_ensemble_serves_several_event_loops(server):
+    ensemble = MoA([lab_on(server)("a"), lab_on(server)("b")], lab_on(server)("lead"))
+    assert all(asyncio.run(ensemble.run("why")).text for _ in range(3))
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda number: asyncio.run(ensemble.run(f"question {number}")), range(12)))
+    for number, answer in enumerate(answers):
+        assert f": question {number}\n" in answer.text
+
+
 def test_an_error_is_raised_where_the_call_is(server):
     with pytest.raises(moakit.AuthenticationFailed):
         lab_on(server)("status:401")("why")
@@ -164,20 +173,19 @@ def test_an_interrupt_ends_a_waiting_script_at_once(server, reading):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_after_an_interrupt_the_call_is_cancelled_and_the_next_one_works(server):
     server.behaves["a"] = "hang+times:1"
-    code, out, errors = outcome(
-        script(
-            server,
-            """
-            import signal
-            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-            try:
-                ensemble("why")
-            except KeyboardInterrupt:
-                print(ensemble("again").text[:7])
-            """,
-        )
+    process = script(
+        server,
+        """
+        try:
+            ensemble("why")
+        except KeyboardInterrupt:
+            print(ensemble("again").text[:7])
+        """,
     )
-    assert (code, out, errors) == (0, "lead #1\n", "")
+    while not any(call.model == "a" for call in server.open):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    assert outcome(process) == (0, "lead #1\n", "")
     assert [call.status for call in server.of("a")] == ["aborted", "done"]
 
 

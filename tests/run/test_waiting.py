@@ -64,20 +64,18 @@ async def test_a_runs_deadline_ends_it(up, lab):
 
 
 async def test_a_runs_deadline_ends_its_stream(up, lab):
-    texts = []
-    ensemble = MoA([lab("a")], lab("tokens:100+pace:0.05"), deadline=0.3)
+    async with MoA([lab("a")], lab("tokens:100+pace:0.05"), deadline=0.3).stream("why") as stream:
+        told = [event.text async for event in stream if type(event) is moakit.Delta]
     with pytest.raises(DeadlineExceeded):
-        async with ensemble.stream("why") as stream:
-            async for text in stream.text:
-                texts.append(text)  # noqa: PERF401 - what came before the deadline counts
-    assert "".join(texts).startswith("w1 w2")
+        _ = stream.answer
+    assert "".join(told).startswith("w1 w2")
 
 
 async def test_proposers_leave_time_to_the_layers_after_them(up, lab):
-    ensemble = MoA([lab("a"), lab("hang")], lab("lead+sleep:0.1"), deadline=0.5)
+    ensemble = MoA([lab("a"), lab("hang")], lab("lead+sleep:0.1"), deadline=1)
     with Clock() as clock:
         answer = await ensemble.run("why")
-    assert 0.3 <= clock.took < 0.5
+    assert 0.6 <= clock.took < 1
     assert [reference.path for reference in answer.references] == ["0.0"]
 
 
@@ -125,14 +123,16 @@ async def test_an_agents_timeout_goes_before_the_settings(up, lab):
 
 
 @pytest.mark.parametrize(
-    ("model", "timer"), [("ttft:60", "first_token"), ("comments+hang_after:0", "first_token"), ("hang_after:2", "idle")]
+    ("model", "timer"),
+    [("ttft:60", "first_token"), ("comments+hang_after:0", "first_token"), ("hang_after:2", "idle")],
 )
 async def test_a_streamed_call_has_timers_to_its_first_token_and_between_tokens(up, lab, model, timer):
     ensemble = MoA([lab("a")], lab(model), first_token=0.15, idle=0.15)
-    with Clock() as clock, pytest.raises(ModelTimeout) as caught:
+    with Clock() as clock:
         async with ensemble.stream("why") as stream:
-            async for _ in stream.text:
-                pass
+            assert [event async for event in stream]
+    with pytest.raises(ModelTimeout) as caught:
+        _ = stream.answer
     assert caught.value.timer == timer and clock.took < 0.8
     assert len(up.of(model)) == 1
 

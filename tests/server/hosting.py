@@ -25,11 +25,13 @@ PANEL = {
 
 def configured(
     upstream: Upstream, *, ensembles: Mapping[str, Any] | None = None, providers: Mapping[str, Any] | None = None,
-    environ: Mapping[str, str] | None = None, layers: tuple[type, ...] = (), **server: Any,
+    environ: Mapping[str, str] | None = None, layers: tuple[type, ...] = (), default: str = "panel",
+    **server: Any,
 ) -> Config:  # fmt: skip
     """Return a configuration over an upstream, with the panel unless other ensembles are given."""
     lab = {"base_url": upstream.base_url, "api_key": "${LAB_KEY}", "price": 0}
     data = {
+        "default": default,
         "providers": {"lab": lab, **(providers or {})},
         "ensembles": {"panel": PANEL} if ensembles is None else ensembles,
         "server": {"keys": [KEY], **server},

@@ -33,7 +33,9 @@ async def test_every_address_but_the_probes_asks_for_a_key(up):
     assert {"/v1/chat/completions", "/v1/models", *OPEN} <= paths
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/livez/", "//livez", "/livez/../v1/models", "/LIVEZ", "/v1"])
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/livez/", "//livez", "/livez/../v1/models", "/LIVEZ", "/v1"]
+)
 async def test_an_address_that_is_not_there_asks_for_a_key_first(up, path):
     app = create_app(configured(up))
     assert (await asked(app, "GET", path, key=None)).status == 401
@@ -121,6 +123,5 @@ def test_a_port_in_use_is_a_clear_error(tmp_path):
         done = moa("serve", "--port", str(port), home=tmp_path)
     assert done.returncode == 2
     assert done.stderr == (
-        f"error: 127.0.0.1:{port} cannot be bound: Address already in use\n"
-        "hint: choose another with --port\n"
+        f"error: 127.0.0.1:{port} cannot be bound: Address already in use\nhint: choose another with --port\n"
     )

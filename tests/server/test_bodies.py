@@ -86,7 +86,9 @@ def test_a_body_that_ends_early_is_a_client_that_left(up, served):
 def test_more_than_the_declared_length_is_not_read_as_part_of_it(up, served):
     body = json.dumps({"model": "panel", "messages": USER})
     with plain(served) as connection:
-        connection.sendall(f"{HEAD}content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}}}}}garbage".encode())
+        connection.sendall(
+            f"{HEAD}content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}}}}}garbage".encode()
+        )
         assert answer(connection)[0] == 200
 
 
@@ -161,7 +163,9 @@ FINE = {
     "an empty content": body(messages=[{"role": "user", "content": ""}]),
     "no content at all": body(messages=[{"role": "user"}]),
     "an empty list of parts": body(messages=[{"role": "user", "content": []}]),
-    "parts of any type": body(messages=[{"role": "user", "content": [{"type": "x"}, {"type": "text", "text": 5}]}]),
+    "parts of any type": body(
+        messages=[{"role": "user", "content": [{"type": "x"}, {"type": "text", "text": 5}]}]
+    ),
     "only a system message": body(messages=[{"role": "system", "content": "s"}]),
     "only an assistant": body(messages=[{"role": "assistant", "content": "s"}]),
     "a tool's result first": body(messages=[{"role": "tool", "content": "8", "tool_call_id": 5}]),

@@ -79,7 +79,9 @@ def test_when_every_proposer_fails_each_cause_is_told_and_no_key(up, client, str
         ask(client, stream=stream)
     assert (caught.value.status_code, caught.value.code) == (502, "not_enough_responses")
     message = caught.value.body["message"]
-    assert all(name in message for name in ("lab/one", "lab/two", "lab/three", "HTTP 500", "HTTP 403", "empty"))
+    assert all(
+        name in message for name in ("lab/one", "lab/two", "lab/three", "HTTP 500", "HTTP 403", "empty")
+    )
     assert "lab-key" not in caught.value.response.text
     assert up.of("lead") == []
 
@@ -95,9 +97,7 @@ def test_a_run_beyond_its_deadline_is_a_timeout(up, client, stream):
 
 def test_a_body_that_is_too_large_is_refused(up, client):
     with pytest.raises(openai.APIStatusError) as caught:
-        client.chat.completions.create(
-            model="panel", messages=[{"role": "user", "content": "x" * 3_000_000}]
-        )
+        client.chat.completions.create(model="panel", messages=[{"role": "user", "content": "x" * 3_000_000}])
     assert (caught.value.status_code, caught.value.code) == (413, "request_too_large")
     assert "1048576" in caught.value.message
     assert up.calls == []

@@ -72,7 +72,10 @@ def test_the_official_client_is_not_disturbed(up, client):
     up.behaves["lead"] = "say:the_answer"
     chunks = list(
         client.chat.completions.create(
-            model="panel", messages=USER, stream=True, extra_body={"moa": {"events": True}},
+            model="panel",
+            messages=USER,
+            stream=True,
+            extra_body={"moa": {"events": True}},
             stream_options={"include_usage": True},
         )  # fmt: skip
     )

@@ -38,7 +38,9 @@ async def test_more_layers(up, app):
 
 
 async def test_other_proposers(up, app):
-    assert (await ask(app, {"proposers": ["lab/x", {"model": "lab/y", "samples": 2, "temperature": 1}]})).status == 200
+    assert (
+        await ask(app, {"proposers": ["lab/x", {"model": "lab/y", "samples": 2, "temperature": 1}]})
+    ).status == 200
     assert sorted(models(up)) == ["lead", "x", "y", "y"]
     assert all(call.body["temperature"] == 1 for call in up.of("y"))
 

@@ -57,7 +57,9 @@ def test_after_a_tools_result_the_aggregator_alone_goes_on(up, client):
     messages = [USER]
     for stream in (False, True):
         up.reset()
-        first = client.chat.completions.create(model="panel", messages=messages, tools=[TOOL]).choices[0].message
+        first = (
+            client.chat.completions.create(model="panel", messages=messages, tools=[TOOL]).choices[0].message
+        )
         loop = [
             *messages,
             first.model_dump(exclude_none=True),

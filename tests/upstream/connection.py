@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
         for piece in pieces:
             self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if plan.length is None else piece)
             call.sent += len(piece)
-            if plan.bytewise:
+            if plan.bytewise or self.transport.is_closing():  # `connection_lost` needs its turn
                 await asyncio.sleep(0)
             await self.writable.wait()
 

@@ -19,7 +19,7 @@ from moakit.config.schema import (
     SequentialConfig,
 )
 from moakit.ensembles import MoA
-from moakit.errors import ConfigError, MoaError, UnknownModel
+from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
 from moakit.layers import Agent, Aggregator, Layer, Proposers, Provider, Residual, Sequential
 from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
 from moakit.models.resolve import find_model
@@ -76,7 +76,7 @@ def agents(layer: Layer) -> Iterator[Agent]:
 
 def _agent(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, AgentConfig, path)
-    options = _options(given, "model", "fallback")
+    options = _options(given, path, "model", "fallback")
     model = find_model(given.model, context.endpoints, context.environ)
     return _made(path, Agent, model, fallback=_fallback(given.fallback, path, context), **options)
 
@@ -89,26 +89,26 @@ def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         _several(given.proposers, f"{path}.proposers", context),
         build(given.aggregator, f"{path}.aggregator", context),
         fallback=_fallback(given.fallback, path, context),
-        **_options(given, "proposers", "aggregator", "fallback"),
+        **_options(given, path, "proposers", "aggregator", "fallback"),
     )
 
 
 def _sequential(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, SequentialConfig, path)
     layers = _several(given.layers, f"{path}.layers", context)
-    return _made(path, Sequential, *layers, **_options(given, "layers"))
+    return _made(path, Sequential, *layers, **_options(given, path, "layers"))
 
 
 def _proposers(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, ProposeConfig, path)
     layers = _several(given.propose, f"{path}.propose", context)
-    return _made(path, Proposers, *layers, **_options(given, "propose"))
+    return _made(path, Proposers, *layers, **_options(given, path, "propose"))
 
 
 def _aggregator(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, AggregateConfig, path)
     agent = build(given.aggregate, f"{path}.aggregate", context)
-    options = _options(given, "aggregate", "fallback")
+    options = _options(given, path, "aggregate", "fallback")
     return _made(path, Aggregator, agent, fallback=_fallback(given.fallback, path, context), **options)
 
 
@@ -168,7 +168,7 @@ def _fallback(config: Any, path: str, context: Context) -> list[Agent]:
     return [agent for agent in agents if isinstance(agent, Agent)]
 
 
-def _options(given: msgspec.Struct, *without: str) -> dict[str, Any]:
+def _options(given: msgspec.Struct, path: str, *without: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     defaults = dict(zip(reversed(given.__struct_fields__), reversed(given.__struct_defaults__), strict=False))
     for name in given.__struct_fields__:
@@ -176,7 +176,7 @@ def _options(given: msgspec.Struct, *without: str) -> dict[str, Any]:
         if name not in without and value != defaults.get(name):
             options[name] = value
     if isinstance(options.get("prompt"), dict):
-        known_keys(options["prompt"], Template.__struct_fields__, "prompt")
+        known_keys(options["prompt"], Template.__struct_fields__, f"{path}.prompt" if path else "prompt")
         options["prompt"] = Template(**options["prompt"])
     return options
 
@@ -207,12 +207,16 @@ def endpoint_from(name: str, table: Any, environ: Mapping[str, str]) -> Endpoint
         if known
         else Endpoint(name=name, base_url="", api_key=environ.get(variable(name, "_API_KEY")))
     )
-    changes = _options(given, "price", "like", "base_url")
+    changes = _options(given, path, "price", "like", "base_url")
     if given.base_url is not None:
         changes["base_url"] = checked_url(name, given.base_url)
     if given.like is not None:
         if given.like not in PROVIDERS:
-            raise UnknownModel("provider", given.like, PROVIDERS)
+            near = nearest(given.like, PROVIDERS)
+            raise ConfigError(
+                f"{path}.like: unknown provider {given.like!r}",
+                hint=f"did you mean {near!r}?" if near else f"known providers: {', '.join(PROVIDERS)}",
+            )
         changes["quirks"] = PROVIDERS[given.like].quirks
         changes["local"] = PROVIDERS[given.like].local
     if given.price is not None:
@@ -222,6 +226,8 @@ def endpoint_from(name: str, table: Any, environ: Mapping[str, str]) -> Endpoint
 
 def _price(price: Any, path: str) -> Price | dict[str, Price]:
     if isinstance(price, int | float):
+        if not price >= 0:
+            raise ConfigError(f"{path}: {price} is not a number of at least 0")
         return Price(float(price), float(price))
     if "input" in price or "output" in price:
         given = checked(price, PriceConfig, path)

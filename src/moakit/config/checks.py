@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from moakit.errors import ConfigError, nearest
 S = TypeVar("S", bound=msgspec.Struct)
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<at>[^`]*)`)?$", re.DOTALL)
-_VARIABLE = re.compile(r"\$\{(\w*)\}")
+_VARIABLE = re.compile(r"\$(?P<plain>\$\{)|\$\{(?P<name>\w+)\}|\$\{[^}]*\}?", re.ASCII)
 
 
 def checked(table: object, kind: type[S], path: str) -> S:
@@ -22,11 +23,14 @@ def checked(table: object, kind: type[S], path: str) -> S:
         raise ConfigError(f"{path or 'the file'} is not a table")
     if table:
         known_keys(table, kind.__struct_fields__, path)
+    for key, value in table.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{path + '.' if path else ''}{key}: expected a finite number, got {value}")
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
         match = _AT.match(str(error))
-        at = (match and match["at"] or "$").removeprefix("$").lstrip(".")
+        at = ((match and match["at"]) or "$").removeprefix("$").lstrip(".")
         what = match["what"] if match else str(error)
         where = f"{path}.{at}" if path and at else path or at
         raise ConfigError(f"{where}: {_plain(what)}") from error
@@ -45,16 +49,25 @@ def known_keys(table: Mapping[str, Any], known: Iterable[str], path: str) -> Non
 
 
 def interpolated(value: Any, environ: Mapping[str, str], path: str) -> Any:
-    """Return a value with every `${VARIABLE}` filled in; an unset or empty one is a `ConfigError`."""
+    """Return a value with every `${VARIABLE}` filled in; an unset or empty one is a `ConfigError`.
+
+    `$${` stands for a plain `${`.
+    """
     if isinstance(value, str):
 
         def fill(match: re.Match[str]) -> str:
-            found = environ.get(match[1], "")
-            if not found:
-                state = "empty" if match[1] in environ else "not set"
+            name = match["name"]
+            if match["plain"]:
+                return "${"
+            if not name:
                 raise ConfigError(
-                    f"{path}: ${{{match[1]}}} is {state}",
-                    hint=f"set {match[1]} in the environment or in .env",
+                    f"{path}: {match[0]} is not a variable", hint="write ${NAME}, or $${ for a plain ${"
+                )
+            found = environ.get(name, "")
+            if not found:
+                state = "empty" if name in environ else "not set"
+                raise ConfigError(
+                    f"{path}: ${{{name}}} is {state}", hint=f"set {name} in the environment or in .env"
                 )
             return found
 

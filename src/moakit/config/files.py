@@ -15,13 +15,15 @@ from moakit.config.build import Context, agents, build, endpoint_from
 from moakit.config.checks import checked, interpolated
 from moakit.config.discovery import discovered
 from moakit.config.schema import FileConfig, ServerConfig
-from moakit.errors import ConfigError, UnknownModel, UserError
+from moakit.errors import ConfigError, ShapeError, UnknownModel, UserError
 from moakit.layers import Layer
 from moakit.models.base import Model
 from moakit.models.providers import DEMO, PROVIDERS, Endpoint, split_name, variable
 from moakit.models.resolve import find_model
 
 FILE = "moa.toml"
+NAMED = frozenset({"proposers", "layers"})
+"""The keys of the tables that may have a name: the short form, the long form."""
 _log = logging.getLogger("moakit")
 
 
@@ -60,9 +62,9 @@ class Config(Mapping[str, Layer]):
         for name, table in given.ensembles.items():
             path = f"ensembles.{name}"
             filled = interpolated(table, environ, path)
-            if isinstance(filled, dict) and not {"model"} & filled.keys():
-                filled = {**filled, "name": filled.get("name", name)}
-            self._ensembles[name] = build(filled, path, self.context)
+            if isinstance(filled, dict) and "layer" not in filled and not NAMED.isdisjoint(filled):
+                filled = {"name": name, **filled}
+            self._ensembles[name] = _ending_in_one(build(filled, path, self.context), path)
         if given.default is not None and given.default not in self._ensembles:
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
@@ -136,6 +138,20 @@ def load(path: str | Path | None = None, *, layers: Iterable[type[Layer]] = ()) 
     for note in config.notes:
         _log.warning("%s: %s", file, note)
     return config
+
+
+def _ending_in_one(layer: Layer, path: str) -> Layer:
+    """Return the layer if it can be run as an ensemble."""
+    try:
+        width = layer.shape(0)
+    except ShapeError as error:
+        raise ConfigError(f"{path}: {error.message}", hint=error.hint) from error
+    if width is not None and width != 1:
+        raise ConfigError(
+            f"{path} ends in {width} responses, not in one",
+            hint="end it in an aggregator or another layer that gives one response",
+        )
+    return layer
 
 
 def find() -> Path | None:

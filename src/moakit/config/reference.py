@@ -14,6 +14,7 @@ from moakit.config.schema import (
     AggregateConfig,
     FileConfig,
     MoAConfig,
+    PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
@@ -83,6 +84,7 @@ def json_schema() -> dict[str, Any]:
     any_layer = {"$ref": "#/$defs/Layer"}
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     agents = {"$ref": "#/$defs/Agents"}
+    price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
         (MoAConfig, "proposers", layers),
         (MoAConfig, "aggregator", any_layer),
@@ -93,6 +95,7 @@ def json_schema() -> dict[str, Any]:
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
         (AgentConfig, "fallback", agents),
+        (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
         (FileConfig, "ensembles", _tables(any_layer)),
         (FileConfig, "server", _ref(ServerConfig)),

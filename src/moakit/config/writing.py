@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +15,12 @@ def to_toml(config: Mapping[str, Any]) -> str:
     """Return a configuration as the text of a TOML file: providers and ensembles as tables."""
     lines = [f"{key} = {value_of(config[key])}" for key in config if not isinstance(config[key], Mapping)]
     for section in ("providers", "ensembles"):
-        for name, table in config.get(section, {}).items():
-            lines += ["", *_table(f"{section}.{_key(name)}", table)]
+        tables = config.get(section, {})
+        # An ensemble may be a model's name alone.
+        plain = {name: value for name, value in tables.items() if not isinstance(value, Mapping)}
+        lines += ["", *_table(section, plain)] if plain else []
+        for name, table in tables.items():
+            lines += ["", *_table(f"{section}.{_key(name)}", table)] if name not in plain else []
     if config.get("server"):
         lines += ["", *_table("server", config["server"])]
     return "\n".join(lines).strip() + "\n"
@@ -30,24 +35,28 @@ def value_of(value: Any) -> str:
         if len(inline) <= 90:
             return inline
         return "[\n" + "".join(f"    {value_of(item)},\n" for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)
+    # What JSON does not mind and TOML does.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _table(name: str, table: Mapping[str, Any]) -> list[str]:
     lines = [f"[{name}]"]
     nested: list[str] = []
     for key, value in table.items():
-        if key == "layers" and isinstance(value, list):
+        if key == "layers" and value and isinstance(value, list) and all(map(_is_table, value)):
             for layer in value:
-                nested += [
-                    "",
-                    f"[[{name}.layers]]",
-                    *(f"{_key(k)} = {value_of(v)}" for k, v in layer.items()),
-                ]
+                inside = (f"{_key(entry)} = {value_of(item)}" for entry, item in layer.items())
+                nested += ["", f"[[{name}.layers]]", *inside]
         else:
             lines.append(f"{_key(key)} = {value_of(value)}")
     return lines + nested
 
 
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
 def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    return key if _BARE.fullmatch(key) else value_of(key)

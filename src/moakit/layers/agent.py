@@ -21,6 +21,7 @@ from moakit.run.scope import References, Run
 from moakit.types import NO_USAGE, Call, Prompt, Response
 
 _SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
+_LENGTH = frozenset(["max_tokens", "max_completion_tokens"])
 _RANGES: Mapping[str, tuple[Any, str, float | None]] = {
     "temperature": (int | float, "a number, 0 or more", 0),
     "top_p": (int | float, "a number, 0 or more", 0),
@@ -72,7 +73,7 @@ class Agent(Layer):
         self.samples = samples
         self.timeout = timeout
         several = fallback if isinstance(fallback, list | tuple) else (fallback,)
-        self.fallback: tuple[Agent, ...] = tuple(as_agent(one) for one in several)  # type: ignore[arg-type]
+        self.fallback: tuple[Agent, ...] = tuple(as_agent(one) for one in several)
         self.extra: Mapping[str, Any] = dict(extra or {})
         for name, (kind, wanted, low) in _RANGES.items():
             value = getattr(self, name)
@@ -216,8 +217,12 @@ class Agent(Layer):
             parameters = {**parameters, "max_tokens": cap}
         if self.seed is not None and run.shift:
             parameters = {**parameters, "seed": self.seed + run.shift}
-        if run.parameters:
-            parameters = {**parameters, **run.parameters}
+        asked = run.parameters
+        if asked:
+            if not asked.keys().isdisjoint(_LENGTH):
+                # Two words for the same limit: a provider takes one of them.
+                parameters = {name: value for name, value in parameters.items() if name not in _LENGTH}
+            parameters = {**parameters, **asked}
         return parameters
 
     def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:

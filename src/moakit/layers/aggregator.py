@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from moakit.errors import ConfigError, MoaError, ShapeError, UserError
 from moakit.layers.agent import Agent, as_agent, as_layer
@@ -16,7 +16,7 @@ from moakit.types import Prompt, Response
 
 
 class Aggregator(Layer):
-    """An agent that synthesizes the references into one response (Aggregate-and-Synthesize, arXiv 2406.04692).
+    """An agent that makes one response of the references (Aggregate-and-Synthesize, arXiv 2406.04692).
 
     `prompt` is "moakit", "together" (the paper's own), a `Template` or a function; `fallback` agents stand in
     when the model fails before its first token. At the tail its tokens stream as the answer.
@@ -43,7 +43,7 @@ class Aggregator(Layer):
                     f"Aggregator: a fallback needs an agent, not {type(layer).__name__}",
                     hint="give the fallback to the agents inside",
                 )
-            layer = layer.with_options(fallback=(*layer.fallback, *map(as_agent, several)))  # type: ignore[arg-type]
+            layer = layer.with_options(fallback=(*layer.fallback, *map(as_agent, several)))
         self.agent = layer
         self.settings: Settings = settings_from("Aggregator", prompt=prompt, **settings)
         self._measure()
@@ -84,10 +84,11 @@ class Aggregator(Layer):
         """Return the settings."""
         return self.settings.given()
 
-    def with_child(self, place: int, layer: Layer) -> Self:
+    def with_child(self, place: int, layer: Layer) -> Layer:
         """Return a copy with another agent."""
         clone = super().with_child(place, layer)
-        clone._measure()  # noqa: SLF001 - one of its own kind
+        if isinstance(clone, Aggregator):
+            clone._measure()  # noqa: SLF001 - one of its own kind
         return clone
 
     def to_config(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from moakit.errors import ConfigError, MoaError, ShapeError, nearest
 from moakit.layers.summary import Plan, Summary, summarize
@@ -214,11 +214,11 @@ class Layer:
         return summarize(self, prompt_tokens=prompt_tokens, answer_tokens=answer_tokens)
 
     def options(self) -> dict[str, Any]:
-        """Return the settings shown in the repr and kept in the configuration, without defaults and children."""
+        """Return the settings that the repr and the configuration show, without defaults and children."""
         shown = {
             name: value for name, value in vars(self).items() if not _holds_layers(value) and name[0] != "_"
         }
-        settings = shown.pop("settings", NO_SETTINGS)
+        settings: Settings = shown.pop("settings", NO_SETTINGS)
         return shown | settings.given()
 
     def __repr__(self) -> str:
@@ -250,7 +250,7 @@ class Layer:
 
     def with_child(self, place: int, layer: Layer) -> Layer:
         """Return a copy in which one child is another layer."""
-        clone: Self = copy.copy(self)
+        clone = copy.copy(self)
         counter = 0
         for name, value in vars(self).items():
             if isinstance(value, Layer):
@@ -263,8 +263,10 @@ class Layer:
                     if isinstance(item, Layer):
                         if counter == place:
                             items[index] = layer
+                            object.__setattr__(
+                                clone, name, items if isinstance(value, list) else tuple(items)
+                            )
                         counter += 1
-                object.__setattr__(clone, name, type(value)(items))
         return clone
 
     def to_config(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
@@ -101,10 +101,11 @@ class Proposers(Layer):
         samples = {"samples": self.samples} if self.samples != 1 else {}
         return samples | self.settings.given()
 
-    def with_child(self, place: int, layer: Layer) -> Self:
+    def with_child(self, place: int, layer: Layer) -> Layer:
         """Return a copy in which one proposer is another."""
         clone = super().with_child(place, layer)
-        clone._measure()  # noqa: SLF001 - one of its own kind
+        if isinstance(clone, Proposers):
+            clone._measure()  # noqa: SLF001 - one of its own kind
         return clone
 
     def to_config(self) -> Any:

@@ -14,8 +14,8 @@ class Provider:
     """A named OpenAI-compatible endpoint: base URL, key, limits.
 
     `price` is in dollars per million tokens, a `Price`, a number for both directions, or a mapping of model
-    names; `timeout` and `connect` are in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency`
-    hold for all runs together.
+    names; `timeout` and `connect` are in seconds; `requests_per_minute`, `tokens_per_minute` and
+    `concurrency` hold for all runs together.
 
     >>> lab = Provider("lab", base_url="http://127.0.0.1:8080/v1", api_key="secret")
     >>> lab

@@ -91,7 +91,7 @@ class Sequential(Layer):
         layers = [layer.to_config() for layer in self.layers]
         return {**named, "layers": layers, **settings_config(self.settings)}
 
-    def __getitem__(self, key: int | str | slice) -> Layer:  # type: ignore[override]
+    def __getitem__(self, key: int | str | slice) -> Layer:
         """Return a layer by index or address, or a Sequential of a slice."""
         if isinstance(key, slice):
             return Sequential(*self.layers[key], **self.options())

@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Summary:
-    """A table that prints itself; `calls`, `steps`, `tokens`, `cost` (dollars) and `seconds` are its totals."""
+    """A table that prints itself; its totals are `calls`, `steps`, `tokens`, `cost` (dollars), `seconds`."""
 
     def __init__(self, title: str, rows: list[Row], plan: Plan, footnote: str) -> None:
         self.title = title
@@ -93,7 +93,8 @@ def summarize(layer: Layer, *, prompt_tokens: int, answer_tokens: int) -> Summar
     for place, step in enumerate(steps or (layer,)):
         takes = references
         references = step.shape(takes)
-        rows.append(_row(str(place) if steps else "", step, takes, references, prompt_tokens, answer_tokens))
+        path = str(place) if steps else ""
+        rows.append(_row(path, step, takes, references, prompt=prompt_tokens, answer=answer_tokens))
     footnote = (
         f"estimated for a prompt of {prompt_tokens} tokens and responses of {answer_tokens}; "
         f"{LATENCY:g} s and {SPEED:g} tokens/s a call"
@@ -101,7 +102,7 @@ def summarize(layer: Layer, *, prompt_tokens: int, answer_tokens: int) -> Summar
     return Summary(layer.title or type(layer).__name__, rows, layer.plan(), footnote)
 
 
-def _row(path: str, step: Layer, takes: int | None, gives: int | None, prompt: int, answer: int) -> Row:
+def _row(path: str, step: Layer, takes: int | None, gives: int | None, *, prompt: int, answer: int) -> Row:
     plan = step.plan()
     sent = prompt + (takes or 0) * answer
     cost: float | None = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from moakit.errors import BadResponse
@@ -10,8 +12,63 @@ from moakit.models.base import Reply
 from moakit.models.sse import MARK
 
 
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
+    content: str
+    role: str = ""
+    refusal: None = None
+    tool_calls: None = None
+
+
+class _Choice(msgspec.Struct, forbid_unknown_fields=True):
+    message: _Message
+    finish_reason: str
+    index: int = 0
+    logprobs: None = None
+
+
+class _Completion(msgspec.Struct, forbid_unknown_fields=True):
+    """The common answer: one text, its usage. Whatever says more does not decode as one."""
+
+    choices: tuple[_Choice]
+    id: str | None = None
+    object: str | None = None
+    created: float | None = None
+    model: str | None = None
+    usage: dict[str, Any] | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+    error: None = None
+
+
+_decode = msgspec.json.Decoder(_Completion).decode
+
+
 def reply_from(body: bytes, *, model: str, key: str | None) -> Reply:
     """Return the reply in a whole JSON answer; raises `CallError` when there is none."""
+    try:
+        answer = _decode(body)
+    except fields.UNREADABLE:
+        return _reply_from_any(body, model=model, key=key)
+    choice = answer.choices[0]
+    inner, text = reasoning.split(choice.message.content)
+    extra: dict[str, Any] = {}
+    if answer.system_fingerprint is not None:
+        extra["system_fingerprint"] = answer.system_fingerprint
+    if answer.service_tier is not None:
+        extra["service_tier"] = answer.service_tier
+    return fields.checked(
+        Reply(
+            text=text,
+            reasoning=inner.strip(),
+            finish_reason=choice.finish_reason or "stop",
+            usage=fields.usage_from(answer.usage),
+            cost=fields.cost_from(answer.usage),
+            extra=extra,
+        )
+    )
+
+
+def _reply_from_any(body: bytes, *, model: str, key: str | None) -> Reply:
     try:
         data = msgspec.json.decode(body.removeprefix(MARK))
     except fields.UNREADABLE as error:

@@ -20,33 +20,47 @@ from moakit.types import Message, Usage, text_of
 
 VOICES: Mapping[str, tuple[str, ...]] = {
     "planner": (
-        "Break “{topic}” into parts: what is given, what is asked, and what would settle it. "
-        "Take the parts in that order and check each one before the next.",
-        "For “{topic}” I would begin with the goal, list two or three options, and compare them on cost and on "
-        "how easily each can be undone. The reversible option is the one to try first.",
+        (
+            "Break “{topic}” into parts: what is given, what is asked, and what would settle it. Take the "
+            "parts in that order and check each one before the next."
+        ),
+        (
+            "For “{topic}” I would begin with the goal, list two or three options, and compare them on "
+            "cost and on how easily each can be undone. The reversible option is the one to try first."
+        ),
     ),
     "skeptic": (
-        "Before answering “{topic}”, ask what would prove the obvious answer wrong. "
-        "Most quick replies rest on an assumption that nobody has checked.",
-        "The usual answer to “{topic}” is too tidy. Look for the counter-example, and for who gains if it is "
-        "believed.",
+        (
+            "Before answering “{topic}”, ask what would prove the obvious answer wrong. Most quick replies "
+            "rest on an assumption that nobody has checked."
+        ),
+        (
+            "The usual answer to “{topic}” is too tidy. Look for the counter-example, and for who gains if "
+            "it is believed."
+        ),
     ),
     "storyteller": (
-        "Picture “{topic}” as a room with several doors. Each door shows the same room from another side, and "
-        "the good answer is the one that still makes sense from all of them.",
-        "Someone once asked exactly this: “{topic}”. The answer that stayed with them was not the cleverest one "
-        "but the one they could use the next morning.",
+        (
+            "Picture “{topic}” as a room with several doors. Each door shows the same room from another "
+            "side, and the good answer is the one that still makes sense from all of them."
+        ),
+        (
+            "Someone once asked exactly this: “{topic}”. The answer that stayed with them was not the "
+            "cleverest one but the one they could use the next morning."
+        ),
     ),
     "tinkerer": (
-        "I would try “{topic}” on the smallest case that can fail, watch what happens, and change one thing "
-        "at a time. Ten minutes of that beat an hour of argument.",
-        "“{topic}” has parts that can be built and parts that can only be talked about. Build the first ones "
-        "roughly today and see which of the others still matter.",
+        (
+            "I would try “{topic}” on the smallest case that can fail, watch what happens, and change one "
+            "thing at a time. Ten minutes of that beat an hour of argument."
+        ),
+        (
+            "“{topic}” has parts that can be built and parts that can only be talked about. Build the "
+            "first ones roughly today and see which of the others still matter."
+        ),
     ),
-    "editor": (
-        "On “{topic}”: there are no references to merge, so this is all a demo model can say.",
-    ),
-}  # fmt: skip
+    "editor": ("On “{topic}”: there are no references to merge, so this is all a demo model can say.",),
+}
 LABEL = "[demo model, not a language model]"
 PACE: Mapping[str, tuple[float, float]] = {
     "planner": (0.5, 0.018),

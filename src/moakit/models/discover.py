@@ -48,7 +48,7 @@ async def probe(environ: Mapping[str, str] | None = None) -> list[Found]:
 async def list_models(
     endpoint: Endpoint, environ: Mapping[str, str] | None = None, *, within: float = 10.0
 ) -> tuple[str, ...]:
-    """Return the models a provider lists; raises `OSError` or `ValueError` when it does not answer with a list."""
+    """Return the models a provider lists; raises `OSError` or `ValueError` when it does not list any."""
     import aiohttp
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=within)) as session:
@@ -60,7 +60,7 @@ async def _models(session: object, endpoint: Endpoint) -> tuple[str, ...]:
 
     try:
         return await _ask(session, endpoint, endpoint.key())
-    except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError):
+    except (aiohttp.ClientError, OSError, ValueError):
         return ()
 
 

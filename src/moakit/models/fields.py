@@ -75,13 +75,14 @@ def usage_from(usage: object) -> Usage:
     """Return the tokens a provider reported; zeros where it did not."""
     if not isinstance(usage, dict):
         return NO_USAGE
-    prompt = _count(usage, "prompt_tokens")
-    completion = _count(usage, "completion_tokens")
-    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or _count(
-        usage, "prompt_cache_hit_tokens"
-    )
-    thinking = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
-    return Usage(prompt, completion, _count(usage, "total_tokens") or prompt + completion, cached, thinking)
+    prompt = _count(usage.get("prompt_tokens"))
+    completion = _count(usage.get("completion_tokens"))
+    total = _count(usage.get("total_tokens")) or prompt + completion
+    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    cached = read.get("cached_tokens") if isinstance(read, dict) else None
+    thinking = written.get("reasoning_tokens") if isinstance(written, dict) else None
+    cached = _count(cached) or _count(usage.get("prompt_cache_hit_tokens"))
+    return Usage(prompt, completion, total, cached, _count(thinking))
 
 
 def cost_from(usage: object) -> float | None:
@@ -99,6 +100,5 @@ def checked(reply: Reply) -> Reply:
     return reply
 
 
-def _count(mapping: object, name: str) -> int:
-    value = mapping.get(name) if isinstance(mapping, dict) else None
+def _count(value: object) -> int:
     return value if isinstance(value, int) and value > 0 else 0

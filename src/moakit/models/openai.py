@@ -26,12 +26,13 @@ from moakit.models.base import Listener, Reply
 from moakit.models.chunks import Assembly
 from moakit.models.completion import reply_from
 from moakit.models.parameters import Parameters
-from moakit.models.pools import pool_for
+from moakit.models.pools import Pool, pool_for
 from moakit.models.providers import without_password
 from moakit.models.sse import EventParser
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
     from moakit.models.providers import Endpoint
     from moakit.types import Message
@@ -54,15 +55,16 @@ class OpenAIModel:
     `model` is the provider's own name for it, `name` the full one.
     """
 
-    __slots__ = ("_environ", "_headers", "_key", "_parameters", "_url", "endpoint", "model", "name")
+    __slots__ = ("_environ", "_headers", "_key", "_parameters", "_pool", "_url", "endpoint", "model", "name")
 
     def __init__(self, endpoint: Endpoint, model: str, *, environ: Mapping[str, str] | None = None) -> None:
         self.endpoint: Endpoint = endpoint
         self.model = model
         self.name = f"{endpoint.name}/{model}"
-        self._url = f"{endpoint.base_url}/chat/completions"
+        self._url: str | URL = f"{endpoint.base_url}/chat/completions"
         self._environ = environ
         self._headers: Mapping[str, str] | None = None
+        self._pool: Pool | None = None
         self._key: str | None = None
         self._parameters = Parameters(self.name, endpoint.quirks)
 
@@ -110,7 +112,9 @@ class OpenAIModel:
 
     async def _attempt(self, payload: bytes, body: Mapping[str, Any], listener: Listener | None) -> Reply:
         headers = self._headers or self._make_headers()
-        pool = await pool_for(self.endpoint)
+        pool = self._pool
+        if pool is None or not pool.serves(asyncio.get_running_loop()):
+            pool = self._pool = await pool_for(self.endpoint)
         response: aiohttp.ClientResponse | None = None
         try:
             response = await pool.session.post(
@@ -238,9 +242,14 @@ class OpenAIModel:
                 )
             headers["Authorization"] = f"Bearer {key}"
         prices.warm(endpoint)
+        # In the types aiohttp works with, so that it converts neither again for every request.
+        from multidict import CIMultiDict
+        from yarl import URL
+
+        self._url = URL(self._url)
         self._key = key
-        self._headers = headers
-        return headers
+        self._headers = CIMultiDict(headers)
+        return self._headers
 
     def _connection_error(self, error: Exception, *, started: bool) -> CallError:
         import aiohttp

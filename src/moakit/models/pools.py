@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import urllib.request
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
+
+from moakit.models.loops import forget_closed
 
 if TYPE_CHECKING:
     import aiohttp
@@ -22,11 +26,16 @@ _guards: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]
 class Pool:
     """The connections to one endpoint, with the proxy that the environment names for it."""
 
-    __slots__ = ("proxy", "session")
+    __slots__ = ("loop", "proxy", "session")
 
     def __init__(self, session: aiohttp.ClientSession, proxy: str | None) -> None:
         self.session = session
         self.proxy = proxy
+        self.loop = asyncio.get_running_loop()
+
+    def serves(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Say whether it can be used on this event loop."""
+        return self.loop is loop and not self.session.closed
 
 
 async def pool_for(endpoint: Endpoint) -> Pool:
@@ -64,33 +73,39 @@ async def _guard(pools: _Pools) -> AsyncGenerator[None, None]:
 
 
 def _abandon() -> None:
-    """Let go of the pools of loops that were closed, or never will be, without closing theirs."""
-    for loop in list(_pools):
-        if loop.is_closed() or (_ending and not loop.is_running()):
-            _guards.pop(loop, None)
-            for pool in _pools.pop(loop, {}).values():
-                # On such a loop closing never waits, so one step is all of it.
-                closing = pool.session.close()
-                with suppress(StopIteration, RuntimeError):
-                    closing.send(None)
-                closing.close()
+    """Let go of the pools of loops that were closed without closing them."""
+    forget_closed(_guards)
+    for pools in forget_closed(_pools):
+        for pool in pools.values():
+            # Closing does not wait on such a loop, so that one step is all of it.
+            closing = pool.session.close()
+            with suppress(StopIteration, RuntimeError):
+                closing.send(None)
+            closing.close()
 
 
 @atexit.register
-def _end() -> None:
-    _ending.append(True)
+def _close_the_rest() -> None:
+    """Close the pools of loops that were left as they were when the process ends."""
     _abandon()
+    for reference in _guards.keyrefs():
+        loop = reference()
+        guard = None if loop is None or loop.is_running() else _guards.pop(loop, None)
+        if loop is not None and guard is not None:
+            with suppress(RuntimeError):
+                loop.run_until_complete(guard.aclose())
 
 
 def _open(endpoint: Endpoint) -> Pool:
     import aiohttp
 
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30)
+    from moakit.models.connector import Connector
+
+    connector = Connector(patience=endpoint.connect, limit=0, ttl_dns_cache=300, keepalive_timeout=30)
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Name lookup, every address and TLS together; a connection that is reused does not pay for it.
-        timeout=aiohttp.ClientTimeout(total=None, connect=endpoint.connect),
+        timeout=aiohttp.ClientTimeout(total=None),
         headers={"User-Agent": "moakit"},
     )
     return Pool(session, _proxy(endpoint.base_url))

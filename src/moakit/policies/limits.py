@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from moakit.models.loops import forget_closed
+
 if TYPE_CHECKING:
     from moakit.models.providers import Endpoint
 
 MINUTE = 60.0
+_GONE = float("-inf")
 
 _limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Any, ...], Limiter]] = WeakKeyDictionary()
 
@@ -30,7 +33,9 @@ class Window:
     def delay(self, amount: float, now: float) -> float:
         """Return the seconds until `amount` more fits; one above the limit fits when nothing is used."""
         while self._entries and self._entries[0][0] <= now - MINUTE:
-            self._used -= self._entries.popleft()[1]
+            entry = self._entries.popleft()
+            self._used -= entry[1]
+            entry[0] = _GONE
         if not self._entries or self._used + amount <= self._limit:
             return 0.0
         freed = 0.0
@@ -48,9 +53,10 @@ class Window:
         return entry
 
     def settle(self, entry: list[float], amount: float) -> None:
-        """Replace an estimate by what was really used."""
-        self._used += amount - entry[1]
-        entry[1] = amount
+        """Replace an estimate by what was really used; after its minute it does not count any more."""
+        if entry[0] != _GONE:
+            self._used += amount - entry[1]
+            entry[1] = amount
 
 
 class Permit:
@@ -128,7 +134,11 @@ def limiter_for(endpoint: Endpoint | None) -> Limiter | None:
     limits = (endpoint.requests_per_minute, endpoint.tokens_per_minute, endpoint.concurrency)
     # The same provider with other limits is limited anew, as when a notebook's cell is run again.
     identity = (*endpoint.identity, *limits)
-    limiters = _limiters.setdefault(asyncio.get_running_loop(), {})
+    loop = asyncio.get_running_loop()
+    limiters = _limiters.get(loop)
+    if limiters is None:
+        forget_closed(_limiters)
+        limiters = _limiters[loop] = {}
     limiter = limiters.get(identity)
     if limiter is None:
         limiter = limiters[identity] = Limiter(endpoint)

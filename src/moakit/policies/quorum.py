@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from moakit.policies.clock import clock_of
+
 GRACE = 2.0
 """The shortest default grace period, in seconds."""
 
@@ -75,12 +77,15 @@ async def collect(
 async def _until(
     waiter: asyncio.Future[None], when: float | None, expire: Any, loop: asyncio.AbstractEventLoop
 ) -> None:
-    handle = None if when is None else loop.call_at(when, expire)
+    if when is None:
+        await waiter
+        return
+    clock = clock_of(loop)
+    alarm = clock.set(when, expire)
     try:
         await waiter
     finally:
-        if handle is not None:
-            handle.cancel()
+        clock.clear(alarm)
 
 
 def _reason(*, quorum: bool, strict: bool) -> str:
@@ -92,13 +97,5 @@ def _reason(*, quorum: bool, strict: bool) -> str:
 async def _cancel(tasks: Sequence[asyncio.Task[Any]], reason: str) -> None:
     for task in tasks:
         task.cancel(reason)
-    # Their exceptions are looked at by whoever made them; here they only have to end, however often this
-    # wait is cancelled in the meantime.
-    cancelled: asyncio.CancelledError | None = None
-    while left := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(left)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+    # Their exceptions are looked at by whoever made them; here they only have to end.
+    await asyncio.gather(*tasks, return_exceptions=True)

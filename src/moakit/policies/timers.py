@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from moakit.errors import ModelTimeout
+from moakit.policies.clock import clock_of
 
 MESSAGES = {
     "first_token": "no token within {seconds:g} s",
@@ -18,12 +19,12 @@ MESSAGES = {
 class Timers:
     """Cancels the block when a timer runs out, and raises `ModelTimeout` in its place.
 
-    One timer handle serves all three: after the first token `beat` only notes the time, and the handle
-    re-arms itself when it fires too early, so that a token costs nothing.
+    One alarm serves all three: after the first token `beat` only notes the time, and the alarm is set anew
+    when it rings too early, so that a token costs nothing.
     """
 
     __slots__ = (
-        "_before", "_handle", "_last", "_limits", "_loop", "_model", "_started", "_task", "expired",
+        "_alarm", "_before", "_clock", "_last", "_limits", "_loop", "_model", "_resting", "_started", "_task", "expired",
     )  # fmt: skip
 
     def __init__(
@@ -40,15 +41,17 @@ class Timers:
         self._task = task
         self._before = task.cancelling()
         self._loop = asyncio.get_running_loop()
+        self._clock = clock_of(self._loop)
         self._started = self._loop.time()
         self._last: float | None = None
-        self._handle = self._loop.call_at(self._next()[0], self._check)
+        self._resting = False
+        self._alarm = self._clock.set(self._next()[0], self._check)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._handle.cancel()
+        self._clock.clear(self._alarm)
         # Our own cancellation is taken back whatever the block made of it, as asyncio.timeout does.
         if self.expired and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
             total, first_token, idle = self._limits
@@ -57,17 +60,20 @@ class Timers:
                 MESSAGES[self.expired].format(seconds=seconds), timer=self.expired, model=self._model
             ) from error
 
-    def beat(self) -> None:
-        """Note that a token came."""
-        if self._last is not None:
-            self._last = self._loop.time()
-            return
-        self._last = self._loop.time()
-        # From now on it is `idle` that counts, which may be due before the handle was set to fire.
-        due = self._next()[0]
-        if due < self._handle.when():
-            self._handle.cancel()
-            self._handle = self._loop.call_at(due, self._check)
+    def beat(self, now: float | None = None) -> None:
+        """Note that a token came, now unless it is said when."""
+        last, self._last = self._last, self._loop.time() if now is None else now
+        if last is None or self._resting:
+            # From now on it is `idle` that counts, which may be due before the alarm is.
+            self._resting = False
+            due = self._next()[0]
+            if due < self._alarm[0]:
+                self._clock.clear(self._alarm)
+                self._alarm = self._clock.set(due, self._check)
+
+    def rest(self) -> None:
+        """Let the idle timer stand still until the next beat: it is us who are being waited for."""
+        self._resting = True
 
     def _next(self) -> tuple[float, str]:
         total, first_token, idle = self._limits
@@ -75,7 +81,7 @@ class Timers:
         if self._last is None:
             if first_token is not None:
                 due = min(due, (self._started + first_token, "first_token"))
-        elif idle is not None:
+        elif idle is not None and not self._resting:
             due = min(due, (self._last + idle, "idle"))
         return due
 
@@ -85,4 +91,4 @@ class Timers:
             self.expired = name
             self._task.cancel()
         else:
-            self._handle = self._loop.call_at(due, self._check)
+            self._alarm = self._clock.set(due, self._check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moakit.types import Message, Prompt, text_of
@@ -31,9 +32,7 @@ def without_tools(prompt: Prompt) -> Prompt:
 
     A conversation without any is returned as it is.
     """
-    if not any(
-        message.get("tool_calls") or message.get("role") in ("tool", "function") for message in prompt
-    ):
+    if not any(_calls(message) or message.get("role") in ("tool", "function") for message in prompt):
         return prompt
     told: list[Message] = []
     names: dict[str, str] = {}
@@ -41,17 +40,25 @@ def without_tools(prompt: Prompt) -> Prompt:
         if message.get("role") in ("tool", "function"):
             name = names.get(str(message.get("tool_call_id")), str(message.get("name") or "tool"))
             _tell(told, f"[result of {name}: {text_of(message)}]")
-        elif message.get("tool_calls"):
+        elif calls := _calls(message):
             lines = [text_of(message)] if text_of(message) else []
-            for call in message["tool_calls"]:
+            for call in calls:
                 function = call.get("function") or {}
                 names[str(call.get("id"))] = str(function.get("name"))
                 lines.append(f"[called {function.get('name')} with {function.get('arguments')}]")
-            rest = {key: value for key, value in message.items() if key != "tool_calls"}
+            rest = {
+                key: value for key, value in message.items() if key not in ("tool_calls", "function_call")
+            }
             told.append({**rest, "content": "\n".join(lines)})
         else:
             told.append(message)
     return told
+
+
+def _calls(message: Message) -> Sequence[Mapping[str, Any]]:
+    """Return a message's tool calls; `function_call` is the older form of one."""
+    old = message.get("function_call")
+    return message.get("tool_calls") or ([{"function": old}] if isinstance(old, Mapping) else ())
 
 
 def _tell(told: list[Message], text: str) -> None:

@@ -61,7 +61,8 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
-    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
 
@@ -74,7 +75,7 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
 
 def _forget() -> None:
     """Leave the loop to the parent: its thread does not exist in a forked process."""
-    global _loop, _lock  # noqa: PLW0603 - one loop for the process is the point
+    global _loop, _lock
     if _loop is not None:
         atexit.unregister(_stop)
         # Closing it, as its finalizer would, takes the parent's sockets from the selector both share.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moakit.errors import BadResponse, CallError, ContentFiltered
-from moakit.events import CallRetried
+from moakit.events import CallRetried, Delta
 from moakit.models import tokens
 from moakit.models.base import Model, Reply
 from moakit.policies.limits import limiter_for
@@ -33,40 +33,58 @@ class Attempts:
 
 
 class _Ear:
-    """Hears one attempt's stream: feeds the timers, tells the readers."""
+    """Hears one attempt's stream: feeds the timers, tells the readers.
 
-    __slots__ = ("_gate", "_idle", "_run", "_timers", "_told", "first")
+    It is called for every piece, so it looks nothing up that stays the same.
+    """
 
-    def __init__(self, run: Run, timers: Timers, *, idle: float, told: bool) -> None:
-        self._idle = idle
-        self._run = run
+    __slots__ = ("_gate", "_journey", "_path", "_tail", "_time", "_timers", "_told", "first")
+
+    def __init__(self, run: Run, timers: Timers, *, told: bool) -> None:
+        journey = run.journey
+        self._journey = journey
+        self._path = run.path
+        self._tail = run.tail
+        self._time = journey.loop.time
         self._timers = timers
-        self._told = told and run.journey.watched
-        self._gate = run.journey.gate if self._told else None
+        self._told = told and journey.watched
+        self._gate = journey.gate if self._told else None
         self.first: float | None = None
 
     def __call__(
         self, text: str, kind: str = "content", index: int = 0, data: Mapping[str, Any] | None = None
     ) -> None:
-        self._timers.beat()
+        now = self._time()
+        self._timers.beat(now)
         if self.first is None:
-            self.first = self._run.journey.loop.time()
+            self.first = now
         if self._told:
-            self._run.heard(text, kind, index, data)
+            journey = self._journey
+            if self._tail:
+                journey.answered = True
+            journey.emit(
+                Delta(
+                    run_id=journey.run_id,
+                    path=self._path,
+                    at=now - journey.started,
+                    text=text,
+                    kind=kind,
+                    answer=self._tail,
+                    index=index,
+                    data=data,
+                )
+            )
 
     @property
     def full(self) -> bool:
         return self._gate is not None and self._gate.full
 
     async def drain(self) -> None:
-        # A slow reader is not a silent model: the idle timer does not run on while it is waited for.
-        while self._gate is not None and self._gate.full:
-            try:
-                async with asyncio.timeout(self._idle / 2):
-                    await self._gate.drain()
-            except TimeoutError:
-                pass
-            self._timers.beat()
+        if self._gate is not None:
+            # A slow reader is not a silent model.
+            self._timers.rest()
+            await self._gate.drain()
+            self._timers.beat(self._time())
 
 
 async def ask(
@@ -90,7 +108,15 @@ async def ask(
         attempts.count += 1
         started = run.journey.loop.time()
         try:
-            return await _attempt(run, model, messages, parameters, attempts, timeout)
+            limiter = limiter_for(model.endpoint)
+            if limiter is None:
+                return await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
+            length = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
+            expected = tokens.estimate_prompt(messages) + length
+            async with limiter.permit(expected) as permit:
+                reply = await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
+                permit.settle(reply.usage.total_tokens or expected)
+                return reply
         except CallError as error:
             attempts.seconds = run.journey.loop.time() - started
             if run.tail and attempts.first_token is not None and run.journey.answered:
@@ -108,24 +134,7 @@ async def _attempt(
     messages: Sequence[Message],
     parameters: Mapping[str, Any],
     attempts: Attempts,
-    timeout: float | None,
-) -> Reply:
-    limiter = limiter_for(model.endpoint)
-    if limiter is None:
-        return await _timed(run, model, messages, parameters, attempts, timeout)
-    expected = tokens.estimate_prompt(messages) + (parameters.get("max_tokens") or tokens.ANSWER)
-    async with limiter.permit(expected) as permit:
-        reply = await _timed(run, model, messages, parameters, attempts, timeout)
-        permit.settle(reply.usage.total_tokens or expected)
-        return reply
-
-
-async def _timed(
-    run: Run,
-    model: Model,
-    messages: Sequence[Message],
-    parameters: Mapping[str, Any],
-    attempts: Attempts,
+    *,
     timeout: float | None,
 ) -> Reply:
     settings, journey, endpoint = run.settings, run.journey, model.endpoint
@@ -138,9 +147,13 @@ async def _timed(
         async with Timers(model.name, total=total):
             reply = await model.respond(messages, parameters, None)
     else:
-        idle = settings.idle or IDLE
-        timers = Timers(model.name, total=total, first_token=settings.first_token or FIRST_TOKEN, idle=idle)
-        ear = _Ear(run, timers, idle=idle, told=told)
+        timers = Timers(
+            model.name,
+            total=total,
+            first_token=settings.first_token or FIRST_TOKEN,
+            idle=settings.idle or IDLE,
+        )
+        ear = _Ear(run, timers, told=told)
         try:
             async with timers:
                 reply = await model.respond(messages, parameters, ear)

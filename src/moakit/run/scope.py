@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from moakit.errors import DeadlineExceeded, ShapeError
-from moakit.events import Delta, Event, LayerFinished, LayerStarted
+from moakit.events import Event, LayerFinished, LayerStarted
 from moakit.policies.settings import NO_SETTINGS, Settings
 from moakit.types import Call, Prompt, Response
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 References: TypeAlias = tuple[Response, ...]
 NO_REFERENCES: References = ()
+NO_PARAMETERS: Mapping[str, Any] = {}
 
 
 class Runnable(Protocol):
@@ -37,7 +38,7 @@ class Run:
 
     `path` is this layer's address; `tail` says that its response is the answer; `role` what its calls are
     called; `settings` what holds here; `parameters` the request's sampling, which is for the tail alone;
-    `remaining` the seconds until the deadline; `shift` is what agents here add to their seeds, so that samples
+    `remaining` the seconds until the deadline; `shift` what agents here add to their seeds, so that samples
     differ.
     """
 
@@ -68,9 +69,9 @@ class Run:
         self.role = role
         self.sample = sample
         self.shift = shift
-        self.parameters: Mapping[str, Any] = journey.parameters if tail else {}
+        self.parameters: Mapping[str, Any] = journey.parameters if tail else NO_PARAMETERS
         self.dropped = 0
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, int] | None = None
 
     @property
     def run_id(self) -> str:
@@ -107,8 +108,11 @@ class Run:
         path = self._address(layer, at)
         if sample is None:
             # A layer that runs the same child again draws another sample from it.
-            again = self._counts.get(path, 0)
-            self._counts[path] = again + 1
+            counts = self._counts
+            if counts is None:
+                counts = self._counts = {}
+            again = counts.get(path, 0)
+            counts[path] = again + 1
             shift = self.shift + again
             path = f"{path}#{again}" if again else path
         else:
@@ -136,11 +140,10 @@ class Run:
             responses = await layer.forward(prompt, references, scope)
         else:
             responses = await scope.within(seconds, prompt, references)
-        if not layer.leaf:
-            responses = checked(layer, path, responses)
+        given = checked(layer, path, responses)
         if watched:
-            scope.tell(LayerFinished, responses=responses, dropped=scope.dropped)
-        return responses
+            scope.tell(LayerFinished, responses=given, dropped=scope.dropped)
+        return given
 
     def draw(self, sample: int, samples: int) -> Run:
         """Return the scope of one of the samples of this scope's own layer."""
@@ -170,7 +173,7 @@ class Run:
             raise DeadlineExceeded(
                 f"{type(self.layer).__name__} at {self.path or 'the root'} took longer than {seconds:g} s",
                 path=self.path,
-                hint="raise `deadline`, or set one on the layers inside so that they go on with what they have",
+                hint="raise `deadline`, or set one on the layers inside: they go on with what they have",
             ) from error
 
     def tell(self, kind: type[Event], **fields: Any) -> None:
@@ -179,24 +182,6 @@ class Run:
         if journey.watched:
             at = journey.loop.time() - journey.started
             journey.emit(kind(run_id=journey.run_id, path=self.path, at=at, **fields))
-
-    def heard(self, text: str, kind: str, index: int, data: Mapping[str, Any] | None) -> None:
-        """Emit a piece of this layer's response."""
-        journey = self.journey
-        if self.tail:
-            journey.answered = True
-        journey.emit(
-            Delta(
-                run_id=journey.run_id,
-                path=self.path,
-                at=journey.loop.time() - journey.started,
-                text=text,
-                kind=kind,
-                answer=self.tail,
-                index=index,
-                data=data,
-            )
-        )
 
     def record(self, call: Call) -> None:
         """Enter a call in the run's ledger."""

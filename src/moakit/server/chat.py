@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from moakit.config import Config
     from moakit.server.health import Load
 
+STOPPING = Failure(
+    503, "the server is shutting down", kind="server_error", retry_after=1, should_retry=True
+)  # fmt: skip
+"""What a client is told that comes too late, or whose answer takes too long."""
+
 
 class Chat:
     """The endpoint."""
@@ -30,42 +35,43 @@ class Chat:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self._load.draining:
-            failure = Failure(
-                503, "the server is shutting down", kind="server_error", retry_after=1, should_retry=True
-            )
+            await send_failure(send, STOPPING, {"connection": "close"})
+            return
+        # A task of its own, which ends when the client leaves, or when the server may wait no longer.
+        request = asyncio.create_task(self._handle(scope, receive, send))
+        with self._load.holding(request):
+            try:
+                await asyncio.wait([request])
+            finally:
+                request.cancel()
+        if not request.cancelled() and isinstance(error := request.exception(), Exception):
+            raise error
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await read_body(scope, receive, self._config.server.max_body)
+            work = understand(body, self._config, overrides=self._overrides)
+        except ConnectionResetError:
+            return
+        except BodyTooLarge as error:
+            failure = Failure(413, str(error), code="request_too_large")
             await send_failure(send, failure, {"connection": "close"})
             return
-        with self._load:
-            try:
-                body = await read_body(scope, receive, self._config.server.max_body)
-                work = understand(body, self._config, overrides=self._overrides)
-            except ConnectionResetError:
-                return
-            except BodyTooLarge as error:
-                await send_failure(
-                    send, Failure(413, str(error), code="request_too_large"), {"connection": "close"}
-                )
-                return
-            except BodyTimeout as error:
-                await send_failure(send, Failure(408, str(error)), {"connection": "close"})
-                return
-            except MoaError as error:
-                await send_failure(send, failure_of(error))
-                return
-            await self._answer(work, receive, send)
-
-    async def _answer(self, work: Work, receive: Receive, send: Send) -> None:
-        relay = self._streamed(work, send) if work.stream else self._whole(work, send)
-        # The run is a task of its own, so that it can be cancelled when the client leaves.
-        run = asyncio.create_task(relay)
-        gone = asyncio.create_task(_until_gone(receive, run))
+        except BodyTimeout as error:
+            await send_failure(send, Failure(408, str(error)), {"connection": "close"})
+            return
+        except MoaError as error:
+            await send_failure(send, failure_of(error))
+            return
+        except asyncio.CancelledError:
+            if self._load.stopped:
+                await send_failure(send, STOPPING, {"connection": "close"})
+            raise
+        gone = asyncio.create_task(_until_gone(receive, asyncio.current_task()))
         try:
-            await asyncio.wait([run])
+            await (self._streamed(work, send) if work.stream else self._whole(work, send))
         finally:
-            run.cancel()
             gone.cancel()
-        if not run.cancelled() and isinstance(error := run.exception(), Exception):
-            raise error
 
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
@@ -75,6 +81,10 @@ class Chat:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
             await send_failure(send, failure_of(error), headers_of(journey))
             return
+        except asyncio.CancelledError:
+            if self._load.stopped:
+                await send_failure(send, STOPPING, headers_of(journey))
+            raise
         usage = usage_of(answer, report=self._config.server.usage)
         await send_json(send, 200, completion(answer, work.name, usage), headers_of(journey))
 
@@ -94,16 +104,26 @@ class Chat:
             answer = await journey.execute(work.ensemble, work.prompt)
             await outlet.finish(answer)
         except Exception as error:  # noqa: BLE001 - as above
-            if outlet.started:
-                await outlet.fail(failure_of(error))
-            else:
-                await send_failure(send, failure_of(error), headers_of(journey))
+            await _tell(failure_of(error), outlet, send, journey)
+        except asyncio.CancelledError:
+            if self._load.stopped:
+                await _tell(STOPPING, outlet, send, journey)
+            raise
         finally:
             outlet.close()
 
 
-async def _until_gone(receive: Receive, run: asyncio.Task[None]) -> None:
-    """Cancel the run when the client leaves."""
+async def _tell(failure: Failure, outlet: Outlet, send: Send, journey: Journey) -> None:
+    """Tell of a failure with its status, or, once the headers are out, inside the stream."""
+    if outlet.started:
+        await outlet.fail(failure)
+    else:
+        await send_failure(send, failure, headers_of(journey))
+
+
+async def _until_gone(receive: Receive, request: asyncio.Task[None] | None) -> None:
+    """Cancel the request when the client leaves."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    run.cancel()
+    if request is not None:
+        request.cancel()

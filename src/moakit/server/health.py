@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
@@ -12,26 +14,43 @@ if TYPE_CHECKING:
 
 
 class Load:
-    """How many runs are under way, and whether the server is draining."""
+    """The requests under way, and whether the server is draining, or has even stopped waiting for them."""
 
     def __init__(self) -> None:
-        self.running = 0
         self.draining = False
+        self.stopped = False
+        self._requests: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def __enter__(self) -> None:
-        self.running += 1
+    @property
+    def running(self) -> int:
+        """How many there are."""
+        return len(self._requests)
+
+    @contextmanager
+    def holding(self, request: asyncio.Task[None]) -> Iterator[None]:
+        """Count a request in."""
+        self._requests.add(request)
         self._idle.clear()
+        try:
+            yield
+        finally:
+            self._requests.discard(request)
+            if not self._requests:
+                self._idle.set()
 
-    def __exit__(self, *error: object) -> None:
-        self.running -= 1
-        if not self.running:
-            self._idle.set()
+    async def idle(self, within: float) -> None:
+        """Wait until nothing runs, at most so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle.wait()
 
-    async def idle(self) -> None:
-        """Wait until nothing runs."""
-        await self._idle.wait()
+    def stop(self) -> None:
+        """End whatever still runs; each client is told."""
+        self.stopped = True
+        for request in self._requests:
+            request.cancel()
 
 
 class Health:

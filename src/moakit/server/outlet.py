@@ -36,7 +36,9 @@ class Outlet(Gate):
         self._chunks = Chunks("", work.name)
         self._pending: list[bytes] = []
         self._opened: set[int] = set()
-        self._writing = asyncio.Lock()
+        self._sending = False
+        self._last = False
+        self._turns: list[asyncio.Future[None]] = []
         self._flushes: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._sent_at = self._loop.time()
@@ -65,14 +67,15 @@ class Outlet(Gate):
         return bool(self._pending)
 
     async def drain(self) -> None:
-        """Send what there is."""
-        if not self._writing.locked() and not self._pending:
-            return
-        async with self._writing:
-            if self._pending:
-                body = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-                self._pending.clear()
-                await self._write(body)
+        """Send what there is; who comes while another task sends waits for the end of that."""
+        while self._sending:
+            turn = self._loop.create_future()
+            self._turns.append(turn)
+            await turn
+        if self._pending:
+            body = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+            self._pending.clear()
+            await self._write(body)
 
     async def finish(self, answer: Answer) -> None:
         """Send the end of a good answer."""
@@ -96,18 +99,32 @@ class Outlet(Gate):
 
     async def _end(self) -> None:
         await self.drain()
-        async with self._writing:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        self._last = True
+        await self._write(b"")
 
     async def _write(self, body: bytes) -> None:
-        if not self.started:
-            self.started = True
-            head = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-            own = headers_of(self._journey)
-            head += [(name.encode(), value.encode()) for name, value in own.items()]
-            await self._send({"type": "http.response.start", "status": 200, "headers": head})
-        self._sent_at = self._loop.time()
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        self._sending = True
+        try:
+            if not self.started:
+                self.started = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": self._head()})
+            self._sent_at = self._loop.time()
+            await self._send({"type": "http.response.body", "body": body, "more_body": not self._last})
+        finally:
+            self._sending = False
+            if self._turns:
+                turns, self._turns = self._turns, []
+                for turn in turns:
+                    if not turn.done():
+                        turn.set_result(None)
+
+    def _head(self) -> list[tuple[bytes, bytes]]:
+        own = headers_of(self._journey)
+        return [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            *((name.encode(), value.encode()) for name, value in own.items()),
+        ]
 
     def _open(self, index: int) -> None:
         if index not in self._opened:

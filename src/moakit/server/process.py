@@ -15,6 +15,7 @@ import uvicorn
 
 from moakit.errors import ConfigError
 from moakit.server.app import allows_overrides, create_app, is_loopback
+from moakit.server.connections import Connection
 
 if TYPE_CHECKING:
     from moakit.config import Config
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+FAREWELL = 1.0
+"""Seconds in which those are told whose answers were not finished in time."""
 
 
 def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool) -> None:
@@ -52,6 +55,7 @@ def settings_for(app: Application, *, host: str, port: int) -> uvicorn.Config:
         app,
         host=host,
         port=port,
+        http=Connection,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -112,15 +116,16 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second signal stops at once."""
-        if self._load.draining:
-            self.should_exit = self.force_exit = True
-            return
-        self._load.draining = True
+        """Begin to drain; a second signal ends what still runs, a third does not even wait for that."""
         if self._loop is None:
             self.should_exit = True
-        else:
+        elif not self._load.draining:
+            self._load.draining = True
             self._loop.call_soon_threadsafe(self._begin)
+        elif not self._load.stopped:
+            self._loop.call_soon_threadsafe(self._load.stop)
+        else:
+            self.should_exit = self.force_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and remember the loop for the signals."""
@@ -131,9 +136,14 @@ class _Server(uvicorn.Server):
         self._waiting = asyncio.get_running_loop().create_task(self._finish())
 
     async def _finish(self) -> None:
+        if running := self._load.running:
+            answers = "1 answer" if running == 1 else f"{running} answers"
+            sys.stderr.write(f"finishing {answers}, at most {self._drain:g} s\n")
+        await self._load.idle(self._drain)
+        self._load.stop()
+        await self._load.idle(FAREWELL)
         if self._load.running:
-            sys.stderr.write(f"finishing {self._load.running} answers, at most {self._drain:g} s\n")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._drain):
-                await self._load.idle()
+            # Whoever is left does not even read that.
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
         self.should_exit = True

@@ -1,0 +1,143 @@
+"""What is wrong in a configuration is refused with its path, and with the nearest thing that is right."""
+
+import pytest
+
+from moakit.config import load
+from moakit.errors import ConfigError
+from tests.config.making import refusal
+
+TEAM = 'proposers = ["demo/planner"]\naggregator = "demo/editor"\n'
+UNKNOWN = [
+    ("enssembles = 1", "unknown key enssembles", "did you mean 'ensembles'?"),
+    ("[server]\nprot = 1", "unknown key server.prot", "did you mean 'port'?"),
+    ('[providers.lab]\nbase_ulr = "x"', "unknown key providers.lab.base_ulr", "did you mean 'base_url'?"),
+    ("[ensembles.x]\nlayrs = []", "unknown key ensembles.x.layrs", "did you mean 'layers'?"),
+    (f"[ensembles.x]\n{TEAM}deadlin = 5", "unknown key ensembles.x.deadlin", "did you mean 'deadline'?"),
+    (
+        '[ensembles.x]\nproposers = ["demo/planner", { model = "demo/editor", temprature = 1 }]\n'
+        'aggregator = "demo/editor"',
+        "unknown key ensembles.x.proposers[1].temprature",
+        "did you mean 'temperature'?",
+    ),
+    (
+        '[[ensembles.x.layers]]\npropose = ["demo/planner"]\nsample = 2',
+        "unknown key ensembles.x.layers[0].sample",
+        "did you mean 'samples'?",
+    ),
+    (
+        f'[ensembles.x]\n{TEAM}prompt = {{ instruction = "x" }}',
+        "unknown key ensembles.x.prompt.instruction",
+        "did you mean 'instructions'?",
+    ),
+    (
+        '[providers.lab]\nbase_url = "http://x/v1"\nprice = { input = 1, output = 2, cache = 1 }',
+        "unknown key providers.lab.price.cache",
+        "did you mean 'cached'?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("toml", "message", "hint"), UNKNOWN, ids=[m for _, m, _ in UNKNOWN])
+def test_an_unknown_key_is_named_with_its_path_and_the_nearest_known(toml, message, hint):
+    assert refusal(toml) == (message, hint)
+
+
+def test_an_unknown_key_like_none_other_lists_those_there_are():
+    message, hint = refusal("[server]\nzzz = 1")
+    assert message == "unknown key server.zzz"
+    assert hint.startswith("known keys: drain, host, keys,")
+
+
+WRONG = [
+    ('[server]\nport = "80"', "server.port: expected int, got str"),
+    ("[server]\nport = 70000", "server.port: expected int <= 65535"),
+    ('[server]\nkeys = "one"', "server.keys: expected array, got str"),
+    ("[server]\nmax_body = 10", "server.max_body: expected int >= 1024"),
+    ('[server]\nusage = "all"', "server.usage: invalid enum value 'all'"),
+    ("default = 5", "default: expected str, got int"),
+    ('ensembles = ["x"]', "ensembles: expected object, got array"),
+    ("[ensembles]\nx = 5", "ensembles.x: expected a model's name or a table"),
+    ("[ensembles.x]", "ensembles.x is empty"),
+    ('[ensembles.x]\nproposers = "demo/planner"\naggregator = "demo/editor"',
+     "ensembles.x.proposers: expected array, got str"),
+    ('[ensembles.x]\nproposers = ["demo/planner"]', "ensembles.x: object missing required field `aggregator`"),
+    ('[ensembles.x]\nproposers = []\naggregator = "demo/editor"', "ensembles.x: Proposers needs at least one"),
+    (f"[ensembles.x]\n{TEAM}layers = 1", "ensembles.x.layers: expected int >= 2"),
+    (f"[ensembles.x]\n{TEAM}deadline = 0", "ensembles.x.deadline: expected float > 0.0"),
+    (f"[ensembles.x]\n{TEAM}deadline = nan", "ensembles.x.deadline: expected a finite number, got nan"),
+    (f"[ensembles.x]\n{TEAM}deadline = inf", "ensembles.x.deadline: expected a finite number, got inf"),
+    (f"[ensembles.x]\n{TEAM}retries = -1", "ensembles.x.retries: expected int >= 0"),
+    (f"[ensembles.x]\n{TEAM}strict = 1", "ensembles.x.strict: expected bool, got int"),
+    (f'[ensembles.x]\n{TEAM}on_no_references = "ask"', "ensembles.x.on_no_references: invalid enum value 'ask'"),
+    (f'[ensembles.x]\n{TEAM}prompt = "haiku"', "ensembles.x: unknown prompt layout 'haiku'"),
+    (f"[ensembles.x]\n{TEAM}quorum = 2", "ensembles.x: Proposers: quorum = 2 of only 1 proposers"),
+    ('[ensembles.x]\nmodel = "demo/planner"\nmax_tokens = 0', "ensembles.x.max_tokens: expected int >= 1"),
+    ('[ensembles.x]\nmodel = "demo/planner"\ntemperature = "hot"', "ensembles.x.temperature: expected float, got str"),
+    ('[ensembles.x]\nmodel = "planner"', "ensembles.x: unknown model 'planner'"),
+    ('[ensembles.x]\nmodel = "grok/llama"', "ensembles.x: unknown provider 'grok'"),
+    ('[ensembles.x]\nmodel = "demo/plannr"', "ensembles.x: unknown demo model 'plannr'"),
+    (f'default = "y"\n[ensembles.x]\n{TEAM}', "unknown ensemble 'y'"),
+    ('[ensembles.x]\naggregate = "demo/editor"', "ensembles.x: "),
+    ('[[ensembles.x.layers]]\naggregate = "demo/editor"', "ensembles.x: layer 0: "),
+    ('[ensembles.x]\nproposers = ["demo/planner"]\naggregator = { model = "demo/editor", samples = 2 }',
+     "ensembles.x: an aggregator gives one response"),
+    (f'[ensembles.x]\n{TEAM}fallback = {{ propose = ["demo/planner"] }}', "ensembles.x.fallback[0]: a fallback is an agent"),
+    ("[providers]\nlab = 5", "providers.lab is not a table"),
+    ("[providers.lab]\nconcurrency = 2", "providers.lab: base_url is missing"),
+    ('[providers.lab]\nbase_url = "localhost:80"', "provider 'lab': base_url 'localhost:80' is not an http(s) address"),
+    ('[providers."a/b"]\nbase_url = "http://x/v1"', "providers.a/b: a provider's name has no slash"),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = -1', "providers.lab.price: "),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = "low"', "providers.lab.price: expected float | object, got str"),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = { gemma = "low" }', "providers.lab.price.gemma: expected a number"),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = { gemma = -1 }', "providers.lab.price.gemma: "),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nlike = "grok"', "providers.lab.like: unknown provider 'grok'"),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nheaders = { a = 1 }', "providers.lab.headers"),
+    ('[providers.lab]\nbase_url = "http://x/v1"\nrequests_per_minute = 0', "providers.lab.requests_per_minute: expected float > 0.0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("toml", "start"), WRONG, ids=[start for _, start in WRONG])
+def test_a_wrong_value_is_refused_with_its_path(toml, start):
+    message, _ = refusal(toml)
+    assert message.startswith(start)
+
+
+def test_the_nearest_provider_model_and_ensemble_are_named():
+    assert refusal('[ensembles.x]\nmodel = "grok/llama"')[1] == "did you mean 'groq'?"
+    assert refusal('[ensembles.x]\nmodel = "demo/plannr"')[1] == "did you mean 'planner'?"
+    assert refusal(f'default = "panle"\n[ensembles.panel]\n{TEAM}')[1] == "did you mean 'panel'?"
+
+
+def test_a_broken_file_is_refused_with_its_name_and_place(folder):
+    (folder / "mine.toml").write_text("[server\nport = 1\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml: not valid TOML: .*line 1"):
+        load(folder / "mine.toml")
+
+
+def test_what_is_wrong_in_a_file_is_told_with_its_name(folder):
+    (folder / "mine.toml").write_text("[server]\nprot = 1\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml: unknown key server\.prot"):
+        load(folder / "mine.toml")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a = '\xe9'"])
+def test_a_file_that_is_no_text_is_refused_with_its_name(folder, content):
+    (folder / "mine.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.toml: cannot be read"):
+        load(folder / "mine.toml")
+
+
+def test_a_file_that_is_not_there_is_refused_with_a_hint(folder):
+    with pytest.raises(ConfigError, match=r"gone\.toml: there is no such file") as caught:
+        load(folder / "gone.toml")
+    assert caught.value.hint == "`moa init` writes one"
+
+
+def test_a_folder_is_not_a_file(folder):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(folder)
+
+
+def test_a_byte_order_mark_is_passed_over(folder):
+    (folder / "mine.toml").write_text(f"[ensembles.x]\n{TEAM}", encoding="utf-8-sig")
+    assert list(load(folder / "mine.toml")) == ["x"]

@@ -1,0 +1,159 @@
+"""`from_config(layer.to_config())` is the same layer again, through TOML as well."""
+
+import tomllib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import moakit
+from moakit import Agent, Aggregator, Layer, MoA, Proposers, Residual, SelfMoA, Sequential, Template, from_config
+from moakit.config.writing import to_toml
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+SECONDS = st.floats(0.01, 1000)
+NAME = st.sampled_from(["demo/planner", "demo/skeptic", "demo/storyteller", "demo/editor"])
+SINGLE = st.deferred(
+    lambda: (
+        NAME
+        | st.fixed_dictionaries(
+            {"model": NAME},
+            optional={
+                "system": TEXT,
+                "temperature": st.floats(0, 2),
+                "top_p": st.floats(0, 1),
+                "max_tokens": st.integers(1, 10_000),
+                "seed": st.integers(-5, 2**31),
+                "reasoning_effort": st.sampled_from(["low", "high"]),
+                "timeout": SECONDS,
+                "fallback": st.lists(NAME, min_size=1, max_size=2),
+                "extra": st.dictionaries(TEXT, st.integers() | TEXT | st.booleans(), max_size=2),
+            },
+        )
+    )
+)
+SAMPLED = st.builds(
+    lambda agent, samples: {**(agent if isinstance(agent, dict) else {"model": agent}), "samples": samples},
+    SINGLE,
+    st.integers(1, 3),
+)
+WAITING = st.fixed_dictionaries(
+    {},
+    optional={
+        "grace": st.floats(0, 100),
+        "deadline": SECONDS,
+        "timeout": SECONDS,
+        "first_token": SECONDS,
+        "idle": SECONDS,
+        "retries": st.integers(0, 5),
+        "strict": st.booleans(),
+        "on_no_references": st.sampled_from(["error", "answer"]),
+        "on_no_aggregator": st.sampled_from(["error", "best"]),
+        "prompt": st.sampled_from(["moakit", "together"])
+        | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
+        "multiturn": st.booleans(),
+    },
+)
+PROPOSER = st.deferred(lambda: SINGLE | SAMPLED | MIXTURE)
+TEAM = st.lists(PROPOSER, min_size=1, max_size=3)
+COUNTS = st.fixed_dictionaries(
+    {}, optional={"samples": st.integers(1, 3), "quorum": st.just(1), "minimum": st.just(1), "max_tokens": st.integers(1, 999)}
+)
+PROPOSE = st.builds(lambda team, counts, waiting: {"propose": team, **counts, **waiting}, TEAM, COUNTS, WAITING)
+AGGREGATE = st.builds(
+    lambda agent, waiting, fallback: {"aggregate": agent, **waiting, **fallback},
+    SINGLE,
+    WAITING,
+    st.fixed_dictionaries({}, optional={"fallback": NAME | st.lists(SINGLE, max_size=2)}),
+)
+NAMED = st.fixed_dictionaries({}, optional={"name": TEXT, "description": TEXT})
+SHORT = st.builds(
+    lambda team, lead, depth, *more: {
+        "proposers": team, "aggregator": lead, "layers": depth, **{k: v for one in more for k, v in one.items()}
+    },
+    TEAM, SINGLE | AGGREGATE, st.integers(2, 4), COUNTS, WAITING, NAMED,
+)  # fmt: skip
+LONG = st.builds(
+    lambda first, middle, last, waiting, named: {"layers": [first, *middle, last], **waiting, **named},
+    PROPOSE,
+    st.lists(PROPOSE | st.builds(lambda inner: {"residual": inner}, PROPOSE), max_size=2),
+    AGGREGATE | SINGLE,
+    WAITING,
+    NAMED,
+)
+MIXTURE = SHORT | LONG
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(config=MIXTURE | SINGLE | SAMPLED | PROPOSE)
+def test_any_valid_configuration_makes_the_same_layer_again(config):
+    layer = from_config(config)
+    written = layer.to_config()
+    again = from_config(written)
+    assert again == layer and again.to_config() == written
+    assert repr(from_config(again.to_config())) == repr(again)
+    assert again.summary().calls == layer.summary().calls
+    read = tomllib.loads(to_toml({"ensembles": {"x": written}}))["ensembles"]["x"]
+    assert from_config(read) == layer
+
+
+class Keep(Layer):
+    """A layer of the user's own."""
+
+    def __init__(self, judge, inner=(), *, keep=1, words=("a/b c", "http://x")):
+        self.judge = judge
+        self.inner = inner
+        self.keep = keep
+        self.words = words
+
+    async def forward(self, prompt, references, run):
+        return references[: self.keep]
+
+
+LAYERS = [
+    Agent("demo/planner", temperature=0.5, fallback="demo/skeptic"),
+    MoA(["demo/planner", Agent("demo/skeptic", samples=2)], "demo/editor", layers=3, name="panel", deadline=5),
+    MoA(["demo/planner"], Aggregator("demo/editor", prompt="together"), quorum=1, grace=0),
+    SelfMoA("demo/planner", samples=5),
+    Sequential(
+        Proposers("demo/planner", MoA(["demo/skeptic"], "demo/editor"), samples=2, deadline=3),
+        Residual(Proposers("demo/storyteller")),
+        Aggregator("demo/editor", fallback="demo/planner", prompt=Template(instructions="Merge.")),
+        name="deep", description="long", on_no_references="answer",
+    ),
+    Sequential(Proposers("demo/planner", "demo/skeptic"), Keep(Agent("demo/editor", seed=1), [Agent("demo/planner")])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+def test_what_is_made_in_python_is_made_again_from_its_configuration(layer):
+    again = from_config(layer.to_config(), layers=[Keep])
+    assert again == layer
+    assert repr(from_config(again.to_config(), layers=[Keep])) == repr(again)
+    assert [path for path, _ in again.named_layers()] == [path for path, _ in layer.named_layers()]
+
+
+def test_the_words_of_an_own_layer_stay_words():
+    again = from_config(Keep(Agent("demo/editor"), words=["a/b c", "/etc/x", "http://x/y"]).to_config(), layers=[Keep])
+    assert again.words == ["a/b c", "/etc/x", "http://x/y"]
+
+
+def test_a_provider_of_ones_own_is_handed_in():
+    lab = moakit.Provider("lab", base_url="http://127.0.0.1:1/v1", api_key="secret-key-1")
+    layer = MoA([lab("a"), lab("b", temperature=1)], lab("c"))
+    config = layer.to_config()
+    assert "secret" not in str(config) and "127.0.0.1" not in str(config)
+    again = from_config(config, providers=[lab])
+    assert again == layer and again["0.0"].bound.endpoint == lab.endpoint
+    with pytest.raises(moakit.UserError, match="unknown provider 'lab'"):
+        from_config(config)
+
+
+def test_an_ensemble_of_a_file_makes_itself_again_with_its_providers(folder):
+    (folder / "moa.toml").write_text(
+        '[providers.lab]\nbase_url = "http://127.0.0.1:1/v1"\n'
+        '[ensembles.x]\nproposers = ["lab/a"]\naggregator = "lab/b"\nretries = 0\n'
+    )
+    loaded = moakit.load()
+    again = loaded.agent(loaded["x"].to_config())
+    assert again == loaded["x"] and again.name == "x"

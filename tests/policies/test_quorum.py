@@ -1,0 +1,179 @@
+"""Waiting for several tasks."""
+
+import asyncio
+import gc
+
+import pytest
+
+from moakit.policies import quorum
+from moakit.policies.quorum import collect, quorum_for
+
+
+async def after(seconds, result="done"):
+    await asyncio.sleep(seconds)
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def tasks_of(*parts):
+    """Return tasks that end after so many seconds, with an error where one is given."""
+    return [asyncio.create_task(after(*part) if isinstance(part, tuple) else after(part)) for part in parts]
+
+
+async def ended(tasks, **settings):
+    """Collect; return the seconds it took and what became of each task."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await collect(tasks, **settings)
+    assert all(task.done() for task in tasks)
+    states = ["cancelled" if t.cancelled() else "failed" if t.exception() else "done" for t in tasks]
+    return loop.time() - started, states
+
+
+@pytest.mark.parametrize(
+    ("width", "given", "enough"),
+    [(1, None, 1), (2, None, 2), (3, None, 2), (6, None, 5), (3, 1, 1), (3, 9, 3), (1, 1, 1)],
+)
+def test_all_but_one_of_three_or_more_are_a_quorum(width, given, enough):
+    assert quorum_for(width, given) == enough
+
+
+async def test_all_that_come_at_once_are_waited_for():
+    _, states = await ended(tasks_of(0, 0.01, 0.02), quorum=3)
+    assert states == ["done"] * 3
+
+
+async def test_after_the_quorum_the_rest_has_its_grace():
+    seconds, states = await ended(tasks_of(0.01, 0.05, 0.1, 5), quorum=2, grace=0.2)
+    assert states == ["done", "done", "done", "cancelled"]
+    assert 0.24 < seconds < 1
+
+
+async def test_the_last_one_within_the_grace_ends_it():
+    seconds, states = await ended(tasks_of(0.01, 0.05), quorum=1, grace=5)
+    assert states == ["done", "done"] and seconds < 1
+
+
+async def test_without_grace_the_quorum_is_the_end():
+    seconds, states = await ended(tasks_of(0.01, 5), quorum=1, grace=0)
+    assert states == ["done", "cancelled"] and seconds < 1
+
+
+async def test_the_grace_is_as_long_as_the_quorum_took(monkeypatch):
+    monkeypatch.setattr(quorum, "GRACE", 0.01)
+    seconds, states = await ended(tasks_of(0.15, 0.2, 5), quorum=1)
+    assert states == ["done", "done", "cancelled"] and 0.29 < seconds < 1
+
+
+async def test_the_grace_is_never_shorter_than_its_least(monkeypatch):
+    monkeypatch.setattr(quorum, "GRACE", 0.2)
+    seconds, states = await ended(tasks_of(0, 0.1, 5), quorum=1)
+    assert states == ["done", "done", "cancelled"] and 0.19 < seconds < 1
+
+
+async def test_failures_are_not_part_of_the_quorum():
+    seconds, states = await ended(tasks_of((0, ValueError()), (0, ValueError()), 0.1), quorum=2, grace=0)
+    assert states == ["failed", "failed", "done"] and seconds > 0.09
+
+
+async def test_the_timeout_ends_it_whatever_is_there():
+    seconds, states = await ended(tasks_of(0.01, 5, 5), quorum=2, timeout=0.1)
+    assert states == ["done", "cancelled", "cancelled"] and 0.09 < seconds < 1
+
+
+async def test_the_timeout_ends_the_grace():
+    seconds, states = await ended(tasks_of(0.01, 5), quorum=1, grace=5, timeout=0.1)
+    assert states == ["done", "cancelled"] and seconds < 1
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+async def test_without_time_everything_is_cancelled(timeout):
+    _, states = await ended(tasks_of(5, 5), quorum=2, timeout=timeout)
+    assert states == ["cancelled"] * 2
+
+
+async def test_when_strict_one_failure_ends_it():
+    seconds, states = await ended(tasks_of((0.01, ValueError()), 0.02, 5), quorum=3, strict=True)
+    assert states[0] == "failed" and states[2] == "cancelled" and seconds < 1
+
+
+async def test_when_strict_a_failure_within_the_grace_ends_it():
+    seconds, states = await ended(tasks_of(0, (0.05, ValueError()), 5), quorum=1, grace=5, strict=True)
+    assert states == ["done", "failed", "cancelled"] and seconds < 1
+
+
+async def test_tasks_that_are_done_already_are_counted():
+    tasks = tasks_of(0, 0)
+    await asyncio.wait(tasks)
+    _, states = await ended(tasks, quorum=2)
+    assert states == ["done", "done"]
+
+
+async def test_no_tasks_are_no_wait():
+    async with asyncio.timeout(1):
+        await collect([], quorum=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"quorum": 1, "grace": 0}, "the quorum was there"),
+        ({"quorum": 3, "timeout": 0.1}, "the layer's time was up"),
+        ({"quorum": 3, "strict": True}, "another one failed"),
+    ],
+)
+async def test_what_is_cancelled_hears_why(settings, reason):
+    heard = []
+
+    async def listen():
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError as error:
+            heard.append(error.args[0])
+            raise
+
+    tasks = [*tasks_of(0.02, (0.03, ValueError())), asyncio.create_task(listen())]
+    await collect(tasks, **settings)
+    assert heard == [reason]
+
+
+async def slow_to_end(seconds, heard):
+    try:
+        await asyncio.sleep(5)
+    except asyncio.CancelledError as error:
+        heard.append(error.args[0])
+        await asyncio.sleep(seconds)
+        raise
+
+
+@pytest.mark.parametrize("grace", [None, 5])
+async def test_a_cancellation_cancels_every_task_and_waits_for_it(grace):
+    heard = []
+    tasks = [*tasks_of(0), *(asyncio.create_task(slow_to_end(0.05, heard)) for _ in range(3))]
+    waiting = asyncio.create_task(collect(tasks, quorum=1 if grace else 4, grace=grace))
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert all(task.done() for task in tasks)
+    assert heard == ["the run was cancelled"] * 3
+
+
+async def test_a_second_cancellation_leaves_nothing_running():
+    tasks = [asyncio.create_task(slow_to_end(0.1, [])) for _ in range(3)]
+    waiting = asyncio.create_task(collect(tasks, quorum=3))
+    for _ in range(2):
+        await asyncio.sleep(0.02)
+        waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert all(task.done() for task in tasks)
+
+
+async def test_failures_nobody_looks_at_are_not_complained_about(caplog):
+    await collect(tasks_of((0, ValueError()), (0, KeyError()), 0.01, 5), quorum=1, grace=0)
+    await collect(tasks_of((0, ValueError()), 5), quorum=2, strict=True)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not caplog.records
