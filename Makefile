@@ -74,6 +74,10 @@ $(VENV)/.dev: $(VENV)/.created requirements/dev.txt pyproject.toml
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $(VENV)/.server $@
 
+.PHONY: docs
+docs: $(VENV)/.dev  ## Write the generated parts of the documentation
+	$(BIN)/python docs/generate.py
+
 # Maintain ------------------------------------------------------------------------------------------------
 
 COMPILE = "$$tools/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -68,7 +68,7 @@ def test_a_field_that_no_model_takes_is_refused_by_its_place(field, value):
     assert caught.value.param == f"messages[0].{field}"
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(MESSAGES | st.dictionaries(FIELDS, ANYTHING, max_size=4), max_size=3))
 def test_any_messages_are_refused_or_can_be_composed(messages):
     try:

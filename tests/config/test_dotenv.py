@@ -42,7 +42,9 @@ def test_a_line(line, value):
     assert dotenv.parse(f"B=bee\n{line}\n", {})["A"] == value
 
 
-@pytest.mark.parametrize("line", ["# A=1", "  # A=1", "A", "=1", "1A=2", "", "   ", "A-B=1", "export", "A: 1"])
+@pytest.mark.parametrize(
+    "line", ["# A=1", "  # A=1", "A", "=1", "1A=2", "", "   ", "A-B=1", "export", "A: 1"]
+)
 def test_a_line_that_is_none_is_passed_over(line):
     assert dotenv.parse(f"{line}\nB=2\n", {}) == {"B": "2"}
 

@@ -50,9 +50,7 @@ async def test_the_key_is_by_default_that_of_the_environment(up):
 
 
 async def test_a_built_in_provider_needs_only_its_key(up):
-    made = config(
-        '[ensembles.x]\nmodel = "groq/llama"\n', GROQ_BASE_URL=up.base_url, GROQ_API_KEY="gsk_1"
-    )
+    made = config('[ensembles.x]\nmodel = "groq/llama"\n', GROQ_BASE_URL=up.base_url, GROQ_API_KEY="gsk_1")
     await answer(made)
     assert [(call.model, call.key) for call in up.calls] == [("llama", "gsk_1")]
 

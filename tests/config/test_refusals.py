@@ -2,7 +2,7 @@
 
 import pytest
 
-from moakit.config import load
+from moakit.config import from_config, load
 from moakit.errors import ConfigError
 from tests.config.making import refusal
 
@@ -141,3 +141,20 @@ def test_a_folder_is_not_a_file(folder):
 def test_a_byte_order_mark_is_passed_over(folder):
     (folder / "mine.toml").write_text(f"[ensembles.x]\n{TEAM}", encoding="utf-8-sig")
     assert list(load(folder / "mine.toml")) == ["x"]
+
+
+def test_the_path_of_what_has_none_is_its_own_key():
+    for given, path in [
+        (
+            {"proposers": ["demo/planner", "x"], "aggregator": "demo/editor"},
+            "proposers[1]: unknown model 'x'",
+        ),
+        ({"layers": [{"propose": []}]}, "layers[0]: Proposers needs"),
+        ({"proposers": "demo/planner", "aggregator": "demo/editor"}, "proposers: expected array"),
+        ({"propose": ["demo/planner"], "fallback": []}, "unknown key fallback"),
+        ({"proposers": ["demo/planner"]}, "the configuration: object missing required field `aggregator`"),
+        (5, "the configuration: expected"),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            from_config(given)
+        assert caught.value.message.startswith(path)

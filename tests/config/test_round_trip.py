@@ -7,30 +7,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import moakit
-from moakit import Agent, Aggregator, Layer, MoA, Proposers, Residual, SelfMoA, Sequential, Template, from_config
+from moakit import (
+    Agent,
+    Aggregator,
+    Layer,
+    MoA,
+    Proposers,
+    Residual,
+    SelfMoA,
+    Sequential,
+    Template,
+    from_config,
+)
 from moakit.config.writing import to_toml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 SECONDS = st.floats(0.01, 1000)
 NAME = st.sampled_from(["demo/planner", "demo/skeptic", "demo/storyteller", "demo/editor"])
-SINGLE = st.deferred(
-    lambda: (
-        NAME
-        | st.fixed_dictionaries(
-            {"model": NAME},
-            optional={
-                "system": TEXT,
-                "temperature": st.floats(0, 2),
-                "top_p": st.floats(0, 1),
-                "max_tokens": st.integers(1, 10_000),
-                "seed": st.integers(-5, 2**31),
-                "reasoning_effort": st.sampled_from(["low", "high"]),
-                "timeout": SECONDS,
-                "fallback": st.lists(NAME, min_size=1, max_size=2),
-                "extra": st.dictionaries(TEXT, st.integers() | TEXT | st.booleans(), max_size=2),
-            },
-        )
-    )
+SINGLE = NAME | st.fixed_dictionaries(
+    {"model": NAME},
+    optional={
+        "system": TEXT,
+        "temperature": st.floats(0, 2),
+        "top_p": st.floats(0, 1),
+        "max_tokens": st.integers(1, 10_000),
+        "seed": st.integers(-5, 2**31),
+        "reasoning_effort": st.sampled_from(["low", "high"]),
+        "timeout": SECONDS,
+        "fallback": st.lists(NAME, min_size=1, max_size=2),
+        "extra": st.dictionaries(TEXT, st.integers() | TEXT | st.booleans(), max_size=2),
+    },
 )
 SAMPLED = st.builds(
     lambda agent, samples: {**(agent if isinstance(agent, dict) else {"model": agent}), "samples": samples},
@@ -54,38 +60,53 @@ WAITING = st.fixed_dictionaries(
         "multiturn": st.booleans(),
     },
 )
-PROPOSER = st.deferred(lambda: SINGLE | SAMPLED | MIXTURE)
-TEAM = st.lists(PROPOSER, min_size=1, max_size=3)
 COUNTS = st.fixed_dictionaries(
-    {}, optional={"samples": st.integers(1, 3), "quorum": st.just(1), "minimum": st.just(1), "max_tokens": st.integers(1, 999)}
-)
-PROPOSE = st.builds(lambda team, counts, waiting: {"propose": team, **counts, **waiting}, TEAM, COUNTS, WAITING)
+    {},
+    optional={
+        "samples": st.integers(1, 3), "quorum": st.just(1), "minimum": st.just(1), "max_tokens": st.integers(1, 999),
+    },
+)  # fmt: skip
+NAMED = st.fixed_dictionaries({}, optional={"name": TEXT, "description": TEXT})
 AGGREGATE = st.builds(
     lambda agent, waiting, fallback: {"aggregate": agent, **waiting, **fallback},
     SINGLE,
     WAITING,
     st.fixed_dictionaries({}, optional={"fallback": NAME | st.lists(SINGLE, max_size=2)}),
 )
-NAMED = st.fixed_dictionaries({}, optional={"name": TEXT, "description": TEXT})
-SHORT = st.builds(
-    lambda team, lead, depth, *more: {
-        "proposers": team, "aggregator": lead, "layers": depth, **{k: v for one in more for k, v in one.items()}
-    },
-    TEAM, SINGLE | AGGREGATE, st.integers(2, 4), COUNTS, WAITING, NAMED,
-)  # fmt: skip
-LONG = st.builds(
-    lambda first, middle, last, waiting, named: {"layers": [first, *middle, last], **waiting, **named},
-    PROPOSE,
-    st.lists(PROPOSE | st.builds(lambda inner: {"residual": inner}, PROPOSE), max_size=2),
-    AGGREGATE | SINGLE,
-    WAITING,
-    NAMED,
-)
-MIXTURE = SHORT | LONG
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(config=MIXTURE | SINGLE | SAMPLED | PROPOSE)
+def mixtures(proposer):
+    """The short and the long form over these proposers."""
+    team = st.lists(proposer, min_size=1, max_size=3)
+    propose = st.builds(
+        lambda team, counts, waiting: {"propose": team, **counts, **waiting},
+        team,
+        COUNTS,
+        WAITING.map(lambda given: {key: value for key, value in given.items() if key != "prompt"}),
+    )
+    short = st.builds(
+        lambda team, lead, depth, counts, waiting, named: {
+            "proposers": team, "aggregator": lead, "layers": depth, **counts, **waiting, **named
+        },
+        team, SINGLE | AGGREGATE, st.integers(2, 4), COUNTS, WAITING, NAMED,
+    )  # fmt: skip
+    long = st.builds(
+        lambda first, middle, last, waiting, named: {"layers": [first, *middle, last], **waiting, **named},
+        propose,
+        st.lists(propose | st.builds(lambda inner: {"residual": inner}, propose), max_size=1),
+        AGGREGATE | SINGLE,
+        WAITING,
+        NAMED,
+    )
+    return short | long | propose
+
+
+FLAT = SINGLE | SAMPLED
+ANY = FLAT | mixtures(FLAT | mixtures(FLAT))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(config=ANY)
 def test_any_valid_configuration_makes_the_same_layer_again(config):
     layer = from_config(config)
     written = layer.to_config()
@@ -134,7 +155,9 @@ def test_what_is_made_in_python_is_made_again_from_its_configuration(layer):
 
 
 def test_the_words_of_an_own_layer_stay_words():
-    again = from_config(Keep(Agent("demo/editor"), words=["a/b c", "/etc/x", "http://x/y"]).to_config(), layers=[Keep])
+    again = from_config(
+        Keep(Agent("demo/editor"), words=["a/b c", "/etc/x", "http://x/y"]).to_config(), layers=[Keep]
+    )
     assert again.words == ["a/b c", "/etc/x", "http://x/y"]
 
 

@@ -52,7 +52,9 @@ def test_it_looks_like_what_a_person_writes():
         },
         "server": {"port": 6620},
     })  # fmt: skip
-    assert text == """\
+    assert (
+        text
+        == """\
 default = "panel"
 
 [providers.lab]
@@ -76,11 +78,16 @@ aggregate = "lab/c"
 [server]
 port = 6620
 """
+    )
 
 
-@pytest.mark.parametrize("text", ["\x7f", "\x00", '"', "\\", "\n", "\u2028", "é🔑", "'''", '"""', "\x1b[0m", "\x85"])
+@pytest.mark.parametrize(
+    "text", ["\x7f", "\x00", '"', "\\", "\n", "\u2028", "é🔑", "'''", '"""', "\x1b[0m", "\x85"]
+)
 def test_every_character_survives(text):
-    assert tomllib.loads(to_toml({"ensembles": {text: {"system": text}}})) == {"ensembles": {text: {"system": text}}}
+    assert tomllib.loads(to_toml({"ensembles": {text: {"system": text}}})) == {
+        "ensembles": {text: {"system": text}}
+    }
 
 
 def test_a_long_list_stands_on_lines_of_its_own():

@@ -15,13 +15,12 @@ def split_in(pieces):
     return "".join(thought for thought, _ in said), "".join(text for _, text in said)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES), max_size=12))
 def test_pieces_give_what_the_whole_gives(pieces):
     assert split_in(pieces) == split("".join(pieces))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="<>/think \n", max_size=40), st.booleans())
 def test_characters_give_what_the_whole_gives(text, tagged):
     text = f"<think>{text}" if tagged else text

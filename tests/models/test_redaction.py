@@ -1,7 +1,7 @@
 """Keys do not come back in what providers say."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moakit.models.failures import excerpt, redact
@@ -10,13 +10,11 @@ KEY = "k3y/of+the=lab.0123456789"
 TEXTS = st.text(alphabet="ab \n.k3", max_size=30)
 
 
-@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_the_key_in_use_never_comes_back(before, after):
     assert KEY not in redact(f"{before}{KEY}{after}", KEY)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 5000))
 def test_no_part_of_the_key_is_left_where_a_text_is_cut(size):
     shown = excerpt(b"<" + b"-" * size + KEY.encode() + b"y" * 5000, KEY)

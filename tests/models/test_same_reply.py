@@ -71,7 +71,7 @@ def chunks(content, reasoning, calls, finish, usage, extra, place):
     return [json.dumps(one).encode() for one in sent]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     WORDS, WORDS, CALLS, st.sampled_from(["stop", "length", "tool_calls"]), USAGE, EXTRA, st.integers(0, 1),
     st.integers(0, 9),
@@ -97,7 +97,7 @@ def test_a_stream_gives_the_reply_that_the_whole_gives(
     assert (ear.text(), ear.text("reasoning").strip()) == (reply.text, reply.reasoning)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(JSON)
 def test_any_json_is_a_reply_or_a_call_error(value):
     try:
@@ -106,7 +106,7 @@ def test_any_json_is_a_reply_or_a_call_error(value):
         assert str(error)  # noqa: PT017 - either way is right
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(JSON, max_size=3))
 def test_any_chunks_are_a_reply_or_a_call_error(values):
     assembly = Assembly(Ear(), model="m", key="key")

@@ -41,25 +41,22 @@ def by_the_book(data: bytes) -> list[bytes]:
     return events
 
 
-@settings(deadline=None)
 @given(STREAMS, st.lists(st.integers(0, 80), max_size=8))
 def test_a_stream_has_the_same_events_however_it_is_cut(data, at):
     assert parse(*cut(data, at)) == parse(data)
 
 
-@settings(deadline=None)
 @given(STREAMS)
 def test_a_stream_has_the_same_events_byte_by_byte(data):
     assert parse(*(data[at : at + 1] for at in range(len(data)))) == parse(data)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(STREAMS)
 def test_any_bytes_are_read_as_the_specification_says(data):
     assert parse(data) == by_the_book(data)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_no_bytes_break_it(data, at):
     assert parse(*cut(data, at)) == parse(data)

@@ -5,7 +5,7 @@ import gc
 import weakref
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moakit.policies.clock import SLACK, Clock, clock_of
@@ -89,7 +89,6 @@ def test_an_alarm_that_fails_does_not_silence_the_others(time):
     assert rung == [2]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.none() | st.integers(1, 20)), max_size=150),
     st.integers(0, 20),

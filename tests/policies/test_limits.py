@@ -76,17 +76,17 @@ def test_an_amount_settled_late_does_not_count_twice():
 
 async def test_requests_a_minute():
     times = await admitted(Limiter(endpoint(requests_per_minute=2)), 1, 1, 1, 1, 1)
-    assert times[1] < 0.1 and times[2] >= MINUTE * 0.95 and times[3] < 2 * MINUTE and times[4] >= MINUTE * 1.9
+    assert times[1] < MINUTE * 0.9 <= times[2] and times[4] >= MINUTE * 1.9
 
 
 async def test_tokens_a_minute():
     times = await admitted(Limiter(endpoint(tokens_per_minute=100)), 60, 40, 1)
-    assert times[1] < 0.1 and times[2] >= MINUTE * 0.95
+    assert times[1] < MINUTE * 0.9 <= times[2]
 
 
 async def test_calls_at_once():
-    times = await admitted(Limiter(endpoint(concurrency=2)), 1, 1, 1, 1, hold=0.1)
-    assert max(times[:2]) < 0.09 and min(times[2:]) >= 0.095
+    times = await admitted(Limiter(endpoint(concurrency=2)), 1, 1, 1, 1, hold=0.2)
+    assert max(times[:2]) < 0.19 <= min(times[2:])
 
 
 async def test_callers_are_served_in_the_order_they_came():
@@ -101,25 +101,26 @@ async def test_callers_are_served_in_the_order_they_came():
     assert served == [0, 1, 2, 3, 4]
 
 
-async def test_tokens_that_were_not_used_make_room_at_once():
+async def test_tokens_that_were_not_used_make_room_at_once(monkeypatch):
+    monkeypatch.setattr(limits, "MINUTE", 60)
     limiter = Limiter(endpoint(tokens_per_minute=100))
     async with limiter.permit(100) as permit:
         waiting = asyncio.create_task(admitted(limiter, 60))
         await asyncio.sleep(0.02)
         assert not waiting.done()
         permit.settle(30)
-        async with asyncio.timeout(MINUTE / 2):
+        async with asyncio.timeout(5):
             await waiting
 
 
 async def test_more_tokens_than_expected_count_as_well():
+    loop = asyncio.get_running_loop()
     limiter = Limiter(endpoint(tokens_per_minute=100))
+    started = loop.time()
     async with limiter.permit(10) as permit:
         permit.settle(100)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
     await admitted(limiter, 10)
-    assert loop.time() - started > MINUTE * 0.8
+    assert loop.time() - started > MINUTE * 0.95
 
 
 async def test_without_a_token_limit_there_is_nothing_to_settle():
@@ -137,7 +138,7 @@ async def test_a_cancelled_waiter_leaves_its_place_to_others(limit):
             task.cancel()
         ended = await asyncio.gather(*waiting[:2], return_exceptions=True)
         assert [type(error) for error in ended] == [asyncio.CancelledError] * 2
-    async with asyncio.timeout(MINUTE * 2):
+    async with asyncio.timeout(5):
         await waiting[2]
 
 
@@ -146,7 +147,7 @@ async def test_a_cancelled_call_gives_back_its_place():
     calling = asyncio.create_task(admitted(limiter, 1, hold=5))
     await asyncio.sleep(0.02)
     calling.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         await admitted(limiter, 1)
 
 
@@ -155,7 +156,7 @@ async def test_a_failed_call_gives_back_its_place():
     with pytest.raises(KeyError):
         async with limiter.permit(1):
             raise KeyError
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(5):
         await admitted(limiter, 1)
 
 

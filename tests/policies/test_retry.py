@@ -1,7 +1,7 @@
 """When a failed attempt is repeated, and after how long."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moakit.errors import (
@@ -96,7 +96,6 @@ def test_after_the_deadline_nothing_is_tried_again():
     assert wait_before(ConnectionFailed("", reused=True), 1, retries=2, remaining=0) is None
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([error for error, _ in TABLE]),
     WAITS,

@@ -16,7 +16,7 @@ async def tick(timers, *, every, times):
 
 
 async def silent(timers, *, every=0.0, times=0):
-    async with timers:
+    with timers:
         await tick(timers, every=every, times=times)
         await asyncio.sleep(10)
 
@@ -33,13 +33,13 @@ async def expiry(timers, **beats):
 async def test_the_first_token_has_its_timer():
     error, seconds = await expiry(Timers("lab/m", total=5, first_token=0.1, idle=5))
     assert (error.timer, error.model, error.message) == ("first_token", "lab/m", "no token within 0.1 s")
-    assert 0.09 < seconds < 1
+    assert 0.09 < seconds < 3
 
 
 async def test_silence_between_tokens_has_its_timer():
     error, seconds = await expiry(Timers("lab/m", total=5, first_token=1, idle=0.1), every=0.02, times=3)
     assert (error.timer, error.message) == ("idle", "no further token for 0.1 s")
-    assert 0.15 < seconds < 1
+    assert 0.15 < seconds < 3
 
 
 @pytest.mark.parametrize("first_token", [3, None])
@@ -47,13 +47,13 @@ async def test_silence_counts_from_the_first_token_on_however_long_that_one_may_
     error, seconds = await expiry(
         Timers("lab/m", total=5, first_token=first_token, idle=0.1), every=0.02, times=1
     )
-    assert error.timer == "idle" and 0.11 < seconds < 1
+    assert error.timer == "idle" and 0.11 < seconds < 3
 
 
 async def test_the_whole_has_its_timer():
-    error, seconds = await expiry(Timers("lab/m", total=0.2, first_token=0.1, idle=0.1), every=0.04, times=50)
+    error, seconds = await expiry(Timers("lab/m", total=0.2, first_token=5, idle=5), every=0.04, times=50)
     assert (error.timer, error.message) == ("total", "no complete answer within 0.2 s")
-    assert 0.19 < seconds < 1
+    assert 0.19 < seconds < 3
 
 
 async def test_without_other_timers_only_the_whole_counts():
@@ -62,23 +62,48 @@ async def test_without_other_timers_only_the_whole_counts():
 
 
 async def test_tokens_postpone_the_end():
-    timers = Timers("lab/m", total=5, first_token=0.2, idle=0.2)
-    async with timers:
-        await tick(timers, every=0.04, times=10)
-    assert timers.expired == ""
+    timers = Timers("lab/m", total=5, first_token=0.5, idle=0.5)
+    with timers:
+        await tick(timers, every=0.1, times=7)
+    assert not timers.expired
+
+
+async def resting(timers, *, beats_again):
+    with timers:
+        timers.beat()
+        timers.rest()
+        await asyncio.sleep(0.25)
+        if beats_again:
+            timers.beat()
+            await asyncio.sleep(10)
+
+
+async def test_silence_that_is_ours_does_not_count():
+    await resting(Timers("lab/m", total=5, first_token=5, idle=0.1), beats_again=False)
+
+
+async def test_after_a_rest_silence_counts_again():
+    with pytest.raises(ModelTimeout) as caught:
+        await resting(Timers("lab/m", total=5, first_token=5, idle=0.1), beats_again=True)
+    assert caught.value.timer == "idle"
+
+
+async def test_a_rest_does_not_put_off_the_whole():
+    with pytest.raises(ModelTimeout) as caught:
+        await resting(Timers("lab/m", total=0.1, idle=5), beats_again=False)
+    assert caught.value.timer == "total"
 
 
 async def test_a_block_that_ends_in_time_is_left_alone():
-    async with Timers("lab/m", total=0.05, first_token=0.05):
+    with Timers("lab/m", total=0.05, first_token=0.05):
         pass
     await asyncio.sleep(0.1)
     assert asyncio.current_task().cancelling() == 0
 
 
 async def test_an_error_of_the_block_is_passed_on():
-    with pytest.raises(KeyError):
-        async with Timers("lab/m", total=1):
-            raise KeyError
+    with pytest.raises(KeyError), Timers("lab/m", total=1):
+        raise KeyError
 
 
 async def test_a_cancellation_from_outside_is_not_swallowed():
@@ -106,9 +131,8 @@ async def test_an_outer_timeout_is_a_timeout():
 
 
 async def test_an_inner_timeout_is_a_timeout():
-    async with Timers("lab/m", total=5):
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.sleep(10), 0.05)
+    with Timers("lab/m", total=5), pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.sleep(10), 0.05)
 
 
 async def test_a_timer_that_fired_leaves_an_outer_timeout_working():
@@ -125,7 +149,7 @@ async def test_a_timer_that_fired_leaves_an_outer_timeout_working():
 
 async def test_a_block_that_makes_another_error_of_it_leaves_nothing_cancelled():
     async def converting():
-        async with Timers("lab/m", total=0.05):
+        with Timers("lab/m", total=0.05):
             try:
                 await asyncio.sleep(10)
             except asyncio.CancelledError:
@@ -138,7 +162,7 @@ async def test_a_block_that_makes_another_error_of_it_leaves_nothing_cancelled()
 
 async def test_timers_stand_inside_timers():
     async def nested():
-        async with Timers("lab/outer", total=5):
+        with Timers("lab/outer", total=5):
             await silent(Timers("lab/inner", total=0.05))
 
     with pytest.raises(ModelTimeout) as caught:
@@ -148,7 +172,7 @@ async def test_timers_stand_inside_timers():
 
 async def test_what_is_due_expires_in_a_loop_that_is_late():
     async def late():
-        async with Timers("lab/m", total=0.05):
+        with Timers("lab/m", total=0.05):
             time.sleep(0.1)  # noqa: ASYNC251 - the loop is late
             await asyncio.sleep(10)
 

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moakit.prompts import Template, compose
@@ -83,7 +83,6 @@ def test_the_last_user_turn_begins_the_same_in_every_run():
     assert one.startswith("three\n\nReferences follow") and two.startswith("three\n\nReferences follow")
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=4), st.sampled_from(sorted(CONVERSATIONS)))
 def test_references_stand_in_the_user_role_alone(references, name):
     marked = [f"§{place}§{text}" for place, text in enumerate(references)]
@@ -165,7 +164,6 @@ def test_a_template_replaces_the_texts():
     assert user["content"].endswith("<<<aaaaaaaa end of references>>>")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_template_may_hold_any_braces(text):
     template = Template(opening=f"{{}} {text} {{0}} {{mark}}")

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moakit.prompts.fences import fence, mark_for
@@ -11,14 +11,12 @@ HEX = st.text(alphabet="0123456789abcdef", max_size=16)
 SEEDS = HEX.map(lambda digits: f"run_{digits}")
 
 
-@settings(deadline=None)
 @given(SEEDS, st.lists(HEX | st.text(max_size=30), max_size=4))
 def test_a_mark_does_not_occur_in_what_it_encloses(seed, texts):
     mark = mark_for(seed, texts)
     assert mark and not any(mark in text for text in texts)
 
 
-@settings(deadline=None)
 @given(SEEDS, st.integers(1, 20))
 def test_a_reference_that_guesses_every_mark_so_far_gets_another_one(seed, guesses):
     texts = []
@@ -27,7 +25,6 @@ def test_a_reference_that_guesses_every_mark_so_far_gets_another_one(seed, guess
     assert not any(mark_for(seed, texts) in text for text in texts)
 
 
-@settings(deadline=None)
 @given(SEEDS, st.lists(st.text(max_size=30), max_size=4))
 def test_only_the_fences_own_lines_carry_its_mark(seed, texts):
     mark = mark_for(seed, texts)

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from moakit.prompts import continues, last_turn, without_tools
@@ -58,7 +58,6 @@ def test_the_last_turn_is_the_system_messages_and_the_last_user_message(prompt, 
     assert list(last_turn(prompt)) == shown
 
 
-@settings(deadline=None)
 @given(MESSAGES)
 def test_the_last_turn_has_nothing_twice_and_keeps_the_last_user_message(messages):
     messages = [{**message, "place": place} for place, message in enumerate(messages)]
@@ -106,7 +105,6 @@ def test_the_old_form_of_a_call_is_told_as_well():
     assert told == [ONE, {"role": "assistant", "content": "[called f with {}]\n[result of f: 7]"}]
 
 
-@settings(deadline=None)
 @given(MESSAGES)
 def test_told_conversations_hold_no_tools_and_the_originals_are_not_changed(messages):
     before = copy.deepcopy(messages)

@@ -51,6 +51,15 @@ def outcome(process, timeout=20):
     return process.returncode, out, errors
 
 
+def in_flight(server, model, process):
+    """Wait until a script calls that model."""
+    end = time.monotonic() + 20
+    while not any(call.model == model for call in server.open):
+        assert process.poll() is None, outcome(process)
+        assert time.monotonic() < end, server.calls
+        time.sleep(0.005)
+
+
 def test_it_is_called_like_a_function():
     answer = DEMO("why")
     assert isinstance(answer, moakit.Answer)
@@ -159,8 +168,7 @@ def test_a_script_ends_without_warnings(server):
 def test_an_interrupt_ends_a_waiting_script_at_once(server, reading):
     server.behaves["lead"] = "hang"
     process = script(server, reading)
-    while not any(call.model == "lead" for call in server.open):
-        time.sleep(0.005)
+    in_flight(server, "lead", process)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, _, errors = outcome(process)
@@ -182,8 +190,7 @@ def test_after_an_interrupt_the_call_is_cancelled_and_the_next_one_works(server)
             print(ensemble("again").text[:7])
         """,
     )
-    while not any(call.model == "a" for call in server.open):
-        time.sleep(0.005)
+    in_flight(server, "a", process)
     process.send_signal(signal.SIGINT)
     assert outcome(process) == (0, "lead #1\n", "")
     assert [call.status for call in server.of("a")] == ["aborted", "done"]

@@ -44,15 +44,12 @@ def moa() -> None:
 def main() -> None:
     """Run the command line; errors are one line and a hint on standard error."""
     try:
-        code = moa(standalone_mode=False) or 0
+        code = moa(prog_name="moa", standalone_mode=False) or 0
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
-    except click.UsageError as error:
-        error.show()
-        code = MISUSED
     except click.ClickException as error:
-        error.show()
-        code = FAILED
+        _report(error.format_message(), _usage_hint(error))
+        code = MISUSED
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
@@ -63,6 +60,17 @@ def main() -> None:
         report(error)
         code = MISUSED if isinstance(error, UserError) else FAILED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_hint(error: click.ClickException) -> str | None:
+    context = getattr(error, "ctx", None)
+    return None if context is None else f"{context.command_path} --help"
+
+
+def _report(message: str, hint: str | None) -> None:
+    click.secho(f"error: {message}", err=True, fg="red")
+    if hint:
+        click.secho(f"hint: {hint}", err=True, fg="cyan")
 
 
 def report(error: MoaError) -> None:
@@ -76,6 +84,4 @@ def report(error: MoaError) -> None:
             click.secho(f"hint: {hint}", err=True, fg="cyan")
         return
     model = getattr(error, "model", "")
-    click.secho(f"error: {model + ': ' if model else ''}{error.message}", err=True, fg="red")
-    if error.hint:
-        click.secho(f"hint: {error.hint}", err=True, fg="cyan")
+    _report(f"{model}: {error.message}" if model else error.message, error.hint)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from moakit.config.checks import checked, known_keys
+from moakit.config.checks import at, checked, known_keys
 from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
@@ -52,7 +52,7 @@ def from_config(
 def build(config: Any, path: str, context: Context) -> Layer:
     """Return the layer a piece of configuration describes; `path` is its place, for errors."""
     if isinstance(config, str):
-        return _agent({"model": config}, path, context)
+        config = {"model": config}
     if not isinstance(config, Mapping):
         raise ConfigError(f"{path or 'the configuration'}: expected a model's name or a table")
     key = next((key for key in _MAKERS if key in config), None)
@@ -86,8 +86,8 @@ def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(
         path,
         MoA,
-        _several(given.proposers, f"{path}.proposers", context),
-        build(given.aggregator, f"{path}.aggregator", context),
+        _several(given.proposers, at(path, "proposers"), context),
+        build(given.aggregator, at(path, "aggregator"), context),
         fallback=_fallback(given.fallback, path, context),
         **_options(given, path, "proposers", "aggregator", "fallback"),
     )
@@ -95,26 +95,26 @@ def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
 
 def _sequential(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, SequentialConfig, path)
-    layers = _several(given.layers, f"{path}.layers", context)
+    layers = _several(given.layers, at(path, "layers"), context)
     return _made(path, Sequential, *layers, **_options(given, path, "layers"))
 
 
 def _proposers(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, ProposeConfig, path)
-    layers = _several(given.propose, f"{path}.propose", context)
+    layers = _several(given.propose, at(path, "propose"), context)
     return _made(path, Proposers, *layers, **_options(given, path, "propose"))
 
 
 def _aggregator(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, AggregateConfig, path)
-    agent = build(given.aggregate, f"{path}.aggregate", context)
+    agent = build(given.aggregate, at(path, "aggregate"), context)
     options = _options(given, path, "aggregate", "fallback")
     return _made(path, Aggregator, agent, fallback=_fallback(given.fallback, path, context), **options)
 
 
 def _residual(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, ResidualConfig, path)
-    return _made(path, Residual, build(given.residual, f"{path}.residual", context))
+    return _made(path, Residual, build(given.residual, at(path, "residual"), context))
 
 
 def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
@@ -127,7 +127,7 @@ def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     options: dict[str, Any] = {}
     for key, value in config.items():
         if key != "layer":
-            options[key] = _revived(value, f"{path}.{key}", context)
+            options[key] = _revived(value, at(path, key), context)
     try:
         return kind(**options)
     except TypeError as error:
@@ -161,10 +161,10 @@ def _several(configs: Iterable[Any], path: str, context: Context) -> list[Layer]
 
 def _fallback(config: Any, path: str, context: Context) -> list[Agent]:
     configs = [] if config is None else config if isinstance(config, list) else [config]
-    agents = [build(one, f"{path}.fallback[{index}]", context) for index, one in enumerate(configs)]
+    agents = [build(one, at(path, f"fallback[{index}]"), context) for index, one in enumerate(configs)]
     for index, agent in enumerate(agents):
         if not isinstance(agent, Agent):
-            raise ConfigError(f"{path}.fallback[{index}]: a fallback is an agent")
+            raise ConfigError(f"{at(path, f'fallback[{index}]')}: a fallback is an agent")
     return [agent for agent in agents if isinstance(agent, Agent)]
 
 
@@ -175,9 +175,11 @@ def _options(given: msgspec.Struct, path: str, *without: str) -> dict[str, Any]:
         value = getattr(given, name)
         if name not in without and value != defaults.get(name):
             options[name] = value
-    if isinstance(options.get("prompt"), dict):
-        known_keys(options["prompt"], Template.__struct_fields__, f"{path}.prompt" if path else "prompt")
-        options["prompt"] = Template(**options["prompt"])
+    prompt = options.get("prompt")
+    if isinstance(prompt, dict):
+        if prompt:
+            known_keys(prompt, Template.__struct_fields__, at(path, "prompt"))
+        options["prompt"] = Template(**prompt)
     return options
 
 

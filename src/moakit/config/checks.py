@@ -17,6 +17,11 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<at>[^`]*)`)?$", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?P<plain>\$\{)|\$\{(?P<name>\w+)\}|\$\{[^}]*\}?", re.ASCII)
 
 
+def at(path: str, key: str) -> str:
+    """Return the path of a key in the table at a path; the whole configuration's is empty."""
+    return f"{path}.{key}" if path else key
+
+
 def checked(table: object, kind: type[S], path: str) -> S:
     """Return a table as its struct; raises `ConfigError` for an unknown key or a value of another type."""
     if not isinstance(table, Mapping):
@@ -25,14 +30,14 @@ def checked(table: object, kind: type[S], path: str) -> S:
         known_keys(table, kind.__struct_fields__, path)
     for key, value in table.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{path + '.' if path else ''}{key}: expected a finite number, got {value}")
+            raise ConfigError(f"{at(path, key)}: expected a finite number, got {value}")
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
         match = _AT.match(str(error))
-        at = ((match and match["at"]) or "$").removeprefix("$").lstrip(".")
+        inside = ((match and match["at"]) or "$").removeprefix("$").lstrip(".")
         what = match["what"] if match else str(error)
-        where = f"{path}.{at}" if path and at else path or at
+        where = at(path, inside) if inside else path or "the configuration"
         raise ConfigError(f"{where}: {_plain(what)}") from error
 
 
@@ -45,7 +50,7 @@ def known_keys(table: Mapping[str, Any], known: Iterable[str], path: str) -> Non
         if key not in names:
             near = nearest(key, names)
             hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(sorted(names))}"
-            raise ConfigError(f"unknown key {path + '.' if path else ''}{key}", hint=hint)
+            raise ConfigError(f"unknown key {at(path, key)}", hint=hint)
 
 
 def interpolated(value: Any, environ: Mapping[str, str], path: str) -> Any:
@@ -73,10 +78,7 @@ def interpolated(value: Any, environ: Mapping[str, str], path: str) -> Any:
 
         return _VARIABLE.sub(fill, value)
     if isinstance(value, Mapping):
-        return {
-            key: interpolated(item, environ, f"{path}.{key}" if path else str(key))
-            for key, item in value.items()
-        }
+        return {key: interpolated(item, environ, at(path, key)) for key, item in value.items()}
     if isinstance(value, list):
         return [interpolated(item, environ, f"{path}[{index}]") for index, item in enumerate(value)]
     return value

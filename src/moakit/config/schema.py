@@ -79,6 +79,7 @@ class AggregateConfig(Waiting, kw_only=True, frozen=True):
     """A layer that makes one response of the references."""
 
     aggregate: Annotated[Any, _doc("the agent or ensemble that writes")]
+    max_tokens: Annotated[Count | None, _doc("the longest response, in tokens")] = None
     fallback: Annotated[Any, _doc("agents that stand in when it fails")] = None
 
 
@@ -107,6 +108,7 @@ class SequentialConfig(Waiting, kw_only=True, frozen=True):
     """The long form of an ensemble: any layers, in order."""
 
     layers: Annotated[list[Any], _doc("the layers, one table each")]
+    max_tokens: Annotated[Count | None, _doc("the longest response of any agent inside, in tokens")] = None
     name: Annotated[str, _doc("the name the server lists; the table's own name by default")] = ""
     description: Annotated[str, _doc("what the server's model list says of it")] = ""
 

@@ -31,10 +31,9 @@ def value_of(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_key(key)} = {value_of(item)}" for key, item in value.items()) + " }"
     if isinstance(value, list):
-        inline = "[" + ", ".join(map(value_of, value)) + "]"
-        if len(inline) <= 90:
-            return inline
-        return "[\n" + "".join(f"    {value_of(item)},\n" for item in value) + "]"
+        items = list(map(value_of, value))
+        inline = f"[{', '.join(items)}]"
+        return inline if len(inline) <= 90 else "[\n" + "".join(f"    {item},\n" for item in items) + "]"
     if isinstance(value, float) and math.isinf(value):
         return str(value)
     # What JSON does not mind and TOML does.

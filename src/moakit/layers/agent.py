@@ -91,13 +91,28 @@ class Agent(Layer):
         )
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
-        """Ask the model, once for each sample."""
-        if self.samples == 1 or run.sample is not None:
-            return (await self._respond(prompt, references, run),)
-        timeout = share(run)
-        scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
-        draws = [self._draw(prompt, references, scope) for scope in scopes]
-        return await side_by_side(draws, run, timeout=timeout)
+        """Ask the model, once for each sample; where it fails, its fallbacks, until one responds."""
+        if self.samples != 1 and run.sample is None:
+            timeout = share(run)
+            scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
+            draws = [self.forward(prompt, references, scope) for scope in scopes]
+            return await side_by_side(draws, run, timeout=timeout)
+        attempts = Attempts()
+        texts = [reference.text.strip() for reference in references]
+        shown = _shown(prompt, run)
+        left = len(self._stand_ins)
+        agent = self
+        while True:
+            try:
+                return (await agent._ask(shown, texts, run, attempts),)  # noqa: SLF001 - an agent as well
+            except CallError as error:
+                # What has been shown as the answer cannot be taken back by another model.
+                final = not left or (run.tail and run.journey.answered)
+                run.tell(CallFailed, error=error, final=final)
+                if final:
+                    raise
+            agent = self._stand_ins[-left]
+            left -= 1
 
     def shape(self, references: int | None) -> int:
         """Return the number of samples, whatever goes in."""
@@ -140,26 +155,6 @@ class Agent(Layer):
         """Return the model's name alone, or a mapping with the settings."""
         options = self.options()
         return {"model": self.model, **options} if options else self.model
-
-    async def _draw(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
-        return (await self._respond(prompt, references, run),)
-
-    async def _respond(self, prompt: Prompt, references: References, run: Run) -> Response:
-        """Ask this agent, then its fallbacks, until one responds."""
-        attempts = Attempts()
-        texts = [reference.text.strip() for reference in references]
-        shown = _shown(prompt, run)
-        candidates = (self, *self._stand_ins) if self._stand_ins else (self,)
-        for left, agent in zip(range(len(candidates) - 1, -1, -1), candidates, strict=True):
-            try:
-                return await agent._ask(shown, texts, run, attempts)  # noqa: SLF001 - an agent as well
-            except CallError as error:
-                # What has been shown as the answer cannot be taken back by another model.
-                final = not left or (run.tail and run.journey.answered)
-                run.tell(CallFailed, error=error, final=final)
-                if final:
-                    raise
-        raise AssertionError("the last candidate returns or raises")
 
     async def _ask(self, prompt: Prompt, texts: Sequence[str], run: Run, attempts: Attempts) -> Response:
         if run.journey.watched:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeGuard
 
@@ -43,15 +42,10 @@ async def side_by_side(
     create = run.journey.loop.create_task
     tasks = [create(unit) for unit in units]
 
-    def stop(task: asyncio.Task[Sequence[Response]]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None and not _bearable(error):
-            for other in tasks:
-                other.cancel(f"another one raised {type(error).__name__}")
-
-    for task in tasks:
-        task.add_done_callback(stop)
     quorum = width if strict else quorum_for(width, settings.quorum)
-    await collect(tasks, quorum=quorum, grace=settings.grace, timeout=timeout, strict=strict)
+    await collect(
+        tasks, quorum=quorum, grace=settings.grace, timeout=timeout, strict=strict, bearable=_bearable
+    )
     responses: list[Response] = []
     causes: list[Exception] = []
     for task in tasks:

@@ -137,15 +137,19 @@ class DemoModel:
             return _merged(topic, references)
         voices = VOICES.get(self.model, VOICES["planner"])
         choice = hashlib.sha256("|".join([topic, *references]).encode()).digest()[0] % len(voices)
-        seen = f" (I have read {len(references)} references.)" if references else ""
+        seen = f" (I have read {_count(references)}.)" if references else ""
         return f"{LABEL} {voices[choice].format(topic=topic)}{seen}"
 
 
 def _merged(topic: str, references: Sequence[str]) -> str:
-    lines = [f"{LABEL} {len(references)} references on “{topic}”, merged:\n"]
+    lines = [f"{LABEL} {_count(references)} on “{topic}”, merged:\n"]
     for reference in references:
         text = reference.replace(LABEL, "").strip()
         sentence = re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0]
         lines.append(f"- {sentence}")
     lines.append("\nA real aggregator would weigh these against each other and write one answer.")
     return "\n".join(lines)
+
+
+def _count(references: Sequence[str]) -> str:
+    return "1 reference" if len(references) == 1 else f"{len(references)} references"

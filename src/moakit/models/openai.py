@@ -83,34 +83,11 @@ class OpenAIModel:
         self, messages: Sequence[Message], parameters: Mapping[str, Any], listener: Listener | None = None
     ) -> Reply:
         """Make one attempt; raises `CallError`."""
-        while True:
-            body = self._body(messages, parameters, streamed=listener is not None)
-            try:
-                payload = msgspec.json.encode(body)
-            except (TypeError, ValueError, OverflowError, RecursionError) as error:
-                raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
-            try:
-                return await self._attempt(payload, body, listener)
-            except BadResponse as error:
-                if not self._parameters.learn(error, body):
-                    raise
-
-    def _body(
-        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, streamed: bool
-    ) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": self.model, "messages": messages, **parameters}
-        if streamed:
-            body["stream"] = True
-            if self.endpoint.quirks.usage_in_stream:
-                body["stream_options"] = {"include_usage": True}
-        elif "stream" in body:
-            # Whether an answer is streamed is decided here, not by what a client or `extra` says.
-            del body["stream"]
-            body.pop("stream_options", None)
-        self._parameters.fit(body)
-        return body
-
-    async def _attempt(self, payload: bytes, body: Mapping[str, Any], listener: Listener | None) -> Reply:
+        body = self._body(messages, parameters, streamed=listener is not None)
+        try:
+            payload = msgspec.json.encode(body)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
         headers = self._headers or self._make_headers()
         pool = self._pool
         if pool is None or not pool.serves(asyncio.get_running_loop()):
@@ -129,16 +106,35 @@ class OpenAIModel:
         except (TimeoutError, OSError) as error:
             raise self._connection_error(error, started=response is not None) from error
         except Exception as error:
-            if isinstance(error, CallError):
-                error.model = self.name
+            if not isinstance(error, CallError):
+                raise self._transport_error(error, started=response is not None) from error
+            error.model = self.name
+            if not isinstance(error, BadResponse) or not self._parameters.learn(error, body):
                 raise
-            raise self._transport_error(error, started=response is not None) from error
+        else:
+            reply.cost = prices.cost(self.endpoint, self.model, reply.usage, reply.cost)
+            return reply
         finally:
             # An unread body closes its connection, which is what tells the provider to stop.
             if response is not None:
                 response.close()
-        reply.cost = prices.cost(self.endpoint, self.model, reply.usage, reply.cost)
-        return reply
+        # The provider named a parameter it does not take; without it this is another request.
+        return await self.respond(messages, parameters, listener)
+
+    def _body(
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], *, streamed: bool
+    ) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self.model, "messages": messages, **parameters}
+        if streamed:
+            body["stream"] = True
+            if self.endpoint.quirks.usage_in_stream:
+                body["stream_options"] = {"include_usage": True}
+        elif "stream" in body:
+            # Whether an answer is streamed is decided here, not by what a client or `extra` says.
+            del body["stream"]
+            body.pop("stream_options", None)
+        self._parameters.fit(body)
+        return body
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         length = response.content_length

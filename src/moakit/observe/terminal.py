@@ -79,34 +79,33 @@ class TerminalView:
 
     def take(self, event: Event) -> None:
         """Show an event."""
-        if isinstance(event, Delta):
-            self._delta(event)
-        elif isinstance(event, LayerStarted):
-            if "." not in event.path:
+        match event:
+            case Delta():
+                self._delta(event)
+            case LayerStarted() if "." not in event.path:
                 self._begin(event)
-        elif isinstance(event, CallStarted):
-            self._lines[event.path] = _Line(event.model, event.role, event.at)
-            self._show()
-        elif isinstance(event, CallFinished):
-            self._finish(event)
-        elif isinstance(event, CallRetried):
-            line = self._lines.get(event.path)
-            if line is not None:
-                line.state = "retrying"
-                line.text = f"[yellow]{escape(_short(event.error))}; again in {seconds(event.wait)}[/yellow]"
-        elif isinstance(event, CallFailed):
-            line = self._lines.get(event.path)
-            if line is not None:
-                line.state, line.text = "failed", f"[red]{escape(_short(event.error))}[/red]"
-        elif isinstance(event, LayerFinished):
-            if "." not in event.path:
+            case LayerFinished() if "." not in event.path:
                 self._end()
-        elif isinstance(event, RunFinished):
-            self._end()
-            self._newline()
-            self.console.print(f"\n[dim]{escape(closing(event.answer))}[/dim]")
-        elif isinstance(event, RunFailed):
-            self.close()
+            case CallStarted():
+                self._lines[event.path] = _Line(event.model, event.role, event.at)
+                self._show()
+            case CallFinished():
+                self._finish(event)
+            case CallRetried():
+                again = f"{escape(_short(event.error))}; again in {seconds(event.wait)}"
+                self._mark(event.path, "retrying", f"[yellow]{again}[/yellow]")
+            case CallFailed():
+                self._mark(event.path, "failed", f"[red]{escape(_short(event.error))}[/red]")
+            case RunFinished():
+                self.close()
+                self.console.print(f"\n[dim]{escape(closing(event.answer))}[/dim]")
+            case RunFailed():
+                self.close()
+
+    def _mark(self, path: str, state: str, text: str) -> None:
+        line = self._lines.get(path)
+        if line is not None:
+            line.state, line.text = state, text
 
     def close(self) -> None:
         """End the live part and the line the answer stands on."""

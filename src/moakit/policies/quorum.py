@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from moakit.policies.clock import clock_of
@@ -24,11 +24,13 @@ async def collect(
     grace: float | None = None,
     timeout: float | None = None,
     strict: bool = False,
+    bearable: Callable[[BaseException], bool] = lambda error: True,
 ) -> None:
     """Wait until the tasks are done, or enough of them are; cancel the rest. All are done on return.
 
     Enough is: `quorum` of them succeeded and `grace` seconds have passed since; or `timeout` seconds have
-    passed in all; or, when `strict`, one of them failed. When this wait is cancelled, so are the tasks.
+    passed in all; or one of them failed, when `strict` or when its error is not `bearable`. When this wait is
+    cancelled, so are the tasks.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -36,25 +38,27 @@ async def collect(
     waiter = loop.create_future()
     pending = len(tasks)
     succeeded = 0
-    failed = False
-    enough = False
+    broken = ""
+    grace_runs = False
 
     def count(task: asyncio.Task[Any]) -> None:
-        nonlocal pending, succeeded, failed, enough
+        nonlocal pending, succeeded, broken
         pending -= 1
-        if task.cancelled() or task.exception() is not None:
-            failed = True
-        else:
+        if task.cancelled():
+            broken = broken or ("another one failed" if strict else "")
+        elif (error := task.exception()) is None:
             succeeded += 1
-        enough = pending == 0 or (strict and failed) or (succeeded >= quorum and not grace_runs)
-        if enough and not waiter.done():
+        elif strict:
+            broken = broken or "another one failed"
+        elif not bearable(error):
+            broken = broken or f"another one raised {type(error).__name__}"
+        if (not pending or broken or (succeeded >= quorum and not grace_runs)) and not waiter.done():
             waiter.set_result(None)
 
     def expire() -> None:
         if not waiter.done():
             waiter.set_result(None)
 
-    grace_runs = False
     for task in tasks:
         task.add_done_callback(count)
     reason = "the run was cancelled"
@@ -62,13 +66,13 @@ async def collect(
         if not tasks:
             return
         await _until(waiter, end, expire, loop)
-        if pending and succeeded >= quorum and not (strict and failed):
+        if pending and succeeded >= quorum and not broken:
             grace_runs = True
             waiter = loop.create_future()
             patience = max(GRACE, loop.time() - started) if grace is None else grace
             due = loop.time() + patience
             await _until(waiter, due if end is None else min(end, due), expire, loop)
-        reason = _reason(quorum=succeeded >= quorum, strict=strict and failed)
+        reason = broken or ("the quorum was there" if succeeded >= quorum else "the layer's time was up")
     finally:
         if pending:
             await _cancel(tasks, reason)
@@ -86,12 +90,6 @@ async def _until(
         await waiter
     finally:
         clock.clear(alarm)
-
-
-def _reason(*, quorum: bool, strict: bool) -> str:
-    if strict:
-        return "another one failed"
-    return "the quorum was there" if quorum else "the layer's time was up"
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]], reason: str) -> None:

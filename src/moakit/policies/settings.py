@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from moakit.errors import ConfigError
+from moakit.errors import ConfigError, nearest
 from moakit.prompts.layouts import Layout, layout_named
 
 
@@ -80,6 +80,13 @@ def settings_from(owner: str, **given: Any) -> Settings:
     """Return checked settings; a value out of range is a ConfigError that names the owner and the setting."""
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
+        if name not in Settings.__struct_fields__:
+            near = nearest(name, Settings.__struct_fields__)
+            known = ", ".join(Settings.__struct_fields__)
+            raise ConfigError(
+                f"{owner}: unknown setting {name!r}",
+                hint=f"did you mean {near!r}?" if near else f"known: {known}",
+            )
         if name in _SECONDS:
             good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
             wanted = "seconds, more than 0"

@@ -144,7 +144,7 @@ async def _attempt(
     attempts.first_token = None
     started = journey.loop.time()
     if not streamed:
-        async with Timers(model.name, total=total):
+        with Timers(model.name, total=total):
             reply = await model.respond(messages, parameters, None)
     else:
         timers = Timers(
@@ -155,7 +155,7 @@ async def _attempt(
         )
         ear = _Ear(run, timers, told=told)
         try:
-            async with timers:
+            with timers:
                 reply = await model.respond(messages, parameters, ear)
         finally:
             if ear.first is not None:

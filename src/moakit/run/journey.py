@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from moakit.errors import DeadlineExceeded, MoaError, ShapeError
+from moakit.errors import DeadlineExceeded, ShapeError
 from moakit.events import Delta, Event, RunFailed, RunFinished, RunStarted
+from moakit.policies.deadline import Deadline
 from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
 from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked
 from moakit.types import Answer, Call, Prompt, Response, Usage
@@ -71,28 +72,20 @@ class Journey:
             tail=True,
             role="agent",
         )
-        scope.tell(RunStarted, ensemble=self._name or type(layer).__name__)
+        if self.watched:
+            scope.tell(RunStarted, ensemble=self._name or type(layer).__name__)
         try:
-            answer = self._answer(layer, await self._respond(scope, layer, prompt, deadline))
-        except asyncio.CancelledError:
-            raise
+            with Deadline(scope.deadline_at, lambda: _too_late(deadline)):
+                responses = checked(layer, "", await layer.forward(prompt, NO_REFERENCES, scope))
+            answer = self._answer(self._only(layer, responses))
         except Exception as error:
             scope.tell(RunFailed, error=error)
             raise
-        scope.tell(RunFinished, answer=answer)
+        if self.watched:
+            scope.tell(RunFinished, answer=answer)
         return answer
 
-    async def _respond(self, scope: Run, layer: Runnable, prompt: Prompt, deadline: float) -> Response:
-        try:
-            async with asyncio.timeout_at(scope.deadline_at) as timer:
-                responses = checked(layer, "", await layer.forward(prompt, NO_REFERENCES, scope))
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            raise DeadlineExceeded(
-                f"the run took longer than its deadline of {deadline:g} s",
-                hint="raise `deadline`, or set `timeout` so that slow calls fail sooner",
-            ) from error
+    def _only(self, layer: Runnable, responses: References) -> Response:
         if len(responses) != 1:
             raise ShapeError(
                 f"{self._name or type(layer).__name__} ended in {len(responses)} responses, not in one",
@@ -123,7 +116,7 @@ class Journey:
                 )
             )
 
-    def _answer(self, layer: Runnable, response: Response) -> Answer:
+    def _answer(self, response: Response) -> Answer:
         usage = Usage()
         cost: float | None = 0.0
         failures: tuple[Call, ...] = ()
@@ -147,6 +140,13 @@ class Journey:
         )
 
 
+def _too_late(deadline: float) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"the run took longer than its deadline of {deadline:g} s",
+        hint="raise `deadline`, or set `timeout` so that slow calls fail sooner",
+    )
+
+
 class Gate:
     """Whether the reader of a stream keeps up; what a `Stream` gives a journey."""
 
@@ -160,6 +160,3 @@ class Gate:
     async def drain(self) -> None:
         """Wait until the reader has caught up."""
         raise NotImplementedError
-
-
-__all__ = ["Gate", "Journey", "MoaError"]

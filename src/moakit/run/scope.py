@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from moakit.errors import DeadlineExceeded, ShapeError
 from moakit.events import Event, LayerFinished, LayerStarted
+from moakit.policies.deadline import Deadline
 from moakit.policies.settings import NO_SETTINGS, Settings
 from moakit.types import Call, Prompt, Response
 
@@ -164,17 +164,16 @@ class Run:
         self.deadline_at = min(self.deadline_at, self.journey.loop.time() + seconds)
         if self.layer.keeps_deadline:
             return await self.layer.forward(prompt, references, self)
-        try:
-            async with asyncio.timeout_at(self.deadline_at) as timer:
-                return await self.layer.forward(prompt, references, self)
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            raise DeadlineExceeded(
-                f"{type(self.layer).__name__} at {self.path or 'the root'} took longer than {seconds:g} s",
+        name = type(self.layer).__name__
+        with Deadline(
+            self.deadline_at,
+            lambda: DeadlineExceeded(
+                f"{name} at {self.path or 'the root'} took longer than {seconds:g} s",
                 path=self.path,
                 hint="raise `deadline`, or set one on the layers inside: they go on with what they have",
-            ) from error
+            ),
+        ):
+            return await self.layer.forward(prompt, references, self)
 
     def tell(self, kind: type[Event], **fields: Any) -> None:
         """Emit an event from this layer, if anybody is listening."""
