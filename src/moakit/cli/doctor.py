@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import platform
 import sys
@@ -72,7 +71,7 @@ async def _check(endpoint: Endpoint, used: set[str], config: Config) -> bool:
     started = time.monotonic()
     try:
         listed = await discover.list_models(endpoint, config.environ, within=PATIENCE)
-    except (OSError, ValueError, asyncio.TimeoutError) as error:
+    except (TimeoutError, OSError, ValueError) as error:
         what = str(error) or f"no answer within {PATIENCE:g} s"
         hint = (
             "check its key"

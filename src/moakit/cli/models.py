@@ -50,7 +50,7 @@ async def _listed(config: Config) -> list[tuple[Endpoint, tuple[str, ...] | str]
     async def ask(endpoint: Endpoint) -> tuple[Endpoint, tuple[str, ...] | str]:
         try:
             return endpoint, await discover.list_models(endpoint, config.environ, within=PATIENCE)
-        except (OSError, ValueError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, ValueError) as error:
             return endpoint, str(error) or "did not answer in time"
 
     local = [(found.endpoint, found.models) for found in await discover.probe(config.environ)]

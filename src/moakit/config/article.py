@@ -1,8 +1,8 @@
 """The `.env` of the Open WebUI pipelines article, read as a configuration.
 
-Prefix `GROQ_`, and by analogy `OLLAMA_`; the ensembles are `moa-groq` and `moa-ollama`. Every setting does what
-its name says: each model is called at its own address with its own key, layers and rounds multiply, the
-reference models rotate through the layers.
+Prefix `GROQ_`, and by analogy `OLLAMA_`; the ensembles are `moa-groq` and `moa-ollama`. Every setting does
+what its name says: each model is called at its own address with its own key, layers and rounds multiply,
+the reference models rotate through the layers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every key of `moa.toml`, with its type and what it means: the one source of the checks and the documentation."""
+"""Every key of `moa.toml`, with its type and its meaning: what is checked, and what is documented."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Agent(Layer):
         agent = self
         while True:
             try:
-                return (await agent._ask(shown, texts, run, attempts),)  # noqa: SLF001 - an agent as well
+                return (await agent._ask(shown, texts, run, attempts),)
             except CallError as error:
                 # What has been shown as the answer cannot be taken back by another model.
                 final = not left or (run.tail and run.journey.answered)

@@ -24,7 +24,7 @@ async def collect(
     grace: float | None = None,
     timeout: float | None = None,
     strict: bool = False,
-    bearable: Callable[[BaseException], bool] = lambda error: True,
+    bearable: Callable[[BaseException], bool] | None = None,
 ) -> None:
     """Wait until the tasks are done, or enough of them are; cancel the rest. All are done on return.
 
@@ -44,14 +44,10 @@ async def collect(
     def count(task: asyncio.Task[Any]) -> None:
         nonlocal pending, succeeded, broken
         pending -= 1
-        if task.cancelled():
-            broken = broken or ("another one failed" if strict else "")
-        elif (error := task.exception()) is None:
+        if not task.cancelled() and task.exception() is None:
             succeeded += 1
-        elif strict:
-            broken = broken or "another one failed"
-        elif not bearable(error):
-            broken = broken or f"another one raised {type(error).__name__}"
+        else:
+            broken = broken or _breaks(task, strict=strict, bearable=bearable)
         if (not pending or broken or (succeeded >= quorum and not grace_runs)) and not waiter.done():
             waiter.set_result(None)
 
@@ -76,6 +72,18 @@ async def collect(
     finally:
         if pending:
             await _cancel(tasks, reason)
+
+
+def _breaks(
+    task: asyncio.Task[Any], *, strict: bool, bearable: Callable[[BaseException], bool] | None
+) -> str:
+    """Return why the others need not go on after this one failed, "" when they should."""
+    if strict:
+        return "another one failed"
+    error = None if task.cancelled() else task.exception()
+    if error is None or bearable is None or bearable(error):
+        return ""
+    return f"another one raised {type(error).__name__}"
 
 
 async def _until(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def serve(
     config: Config, *, host: str | None = None, port: int | None = None, open_to_all: bool = False
 ) -> None:
-    """Serve a configuration's ensembles until a signal ends it; raises `MissingExtra` without moakit[server]."""
+    """Serve a configuration's ensembles until a signal; raises `MissingExtra` without moakit[server]."""
     try:
         from moakit.server.process import run
     except ModuleNotFoundError as error:

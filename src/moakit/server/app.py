@@ -94,7 +94,7 @@ async def _defect(request: Request, error: Exception) -> JSONResponse:
 
 
 def allows_overrides(config: Config) -> bool:
-    """Return what the configuration says of overrides: open on loopback, closed elsewhere, unless it is set."""
+    """Return whether requests may change ensembles: as configured, else on loopback alone."""
     chosen = config.server.overrides
     return chosen if isinstance(chosen, bool) else is_loopback(config.server.host)
 

@@ -41,7 +41,7 @@ def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> L
 
 
 def _refuse(value: Any, path: str) -> None:
-    """Raise for what a request never sets: where calls go, with which key, and what a layer of one's own is given."""
+    """Raise for what a request never sets: addresses, keys, and what a layer of one's own is given."""
     if isinstance(value, dict):
         for key, item in value.items():
             if key in NEVER or key == "layer":

@@ -51,7 +51,7 @@ class Work(NamedTuple):
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """Return the request's body; raises `BodyTooLarge` as soon as it is, `BodyTimeout` when it does not come."""
+    """Return the request's body; raises `BodyTooLarge`, or `BodyTimeout` when it does not come."""
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(f"the request has {int(declared)} bytes; this server takes {limit}")

@@ -114,7 +114,7 @@ def completion(answer: Answer, model: str, usage: Mapping[str, Any]) -> dict[str
 
 
 def usage_of(answer: Answer, *, report: str = "total") -> dict[str, Any]:
-    """Return OpenAI's usage with `cost` and `moa`: totals over all calls, or with `report="final"` the last's."""
+    """Return OpenAI's usage with `cost` and `moa`: totals, or with `report="final"` the last call's."""
     final, total = _tokens(answer.response.usage), _tokens(answer.usage)
     calls = [
         {
