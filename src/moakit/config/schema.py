@@ -160,6 +160,20 @@ class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
         bool | UnsetType,
         _doc("requests may change layers, models and settings; true on loopback, else false"),
     ] = UNSET
+    openwebui: Annotated[
+        Literal["auto", "always", "never"],
+        _doc(
+            "Open WebUI's extras under `/v1`: for its requests, for all, for none; `/openwebui/v1` always has them"
+        ),
+    ] = "auto"
+    show_proposers: Annotated[
+        Literal["reasoning", "details", "sources", "none"],
+        _doc("how Open WebUI shows the proposers' answers"),
+    ] = "reasoning"
+    task_model: Annotated[
+        str | None,
+        _doc("`provider/model` for titles, tags and other background tasks; by default the cheapest member"),
+    ] = None
     drain: Annotated[Seconds, _doc("seconds running answers get to finish when the server stops")] = 30.0
 
 

@@ -37,15 +37,18 @@ class Application:
         self.load = Load()
         health = Health(self.load)
         models = Models(config)
-        chat = Chat(config, self.load, overrides=overrides)
+        chats = {
+            "/v1": Chat(config, self.load, overrides=overrides),
+            "/openwebui/v1": Chat(config, self.load, overrides=overrides, openwebui=True),
+        }
+        self._direct: dict[str, ASGIApp] = {f"{base}/chat/completions": chat for base, chat in chats.items()}
         self.routes = [
-            Route("/v1/chat/completions", chat, methods=["POST"]),
-            Route("/v1/models", models, methods=["GET"]),
-            Route("/v1/models/{id:path}", OneModel(models), methods=["GET"]),
+            *(Route(path, chat, methods=["POST"]) for path, chat in self._direct.items()),
+            *(Route(f"{base}/models", models, methods=["GET"]) for base in chats),
+            *(Route(f"{base}/models/{{id:path}}", OneModel(models), methods=["GET"]) for base in chats),
             Route("/livez", health.live, methods=["GET"]),
             Route("/readyz", health.ready, methods=["GET"]),
         ]
-        self._direct: dict[str, ASGIApp] = {"/v1/chat/completions": chat}
         self._others = Starlette(
             routes=self.routes,
             exception_handlers={HTTPException: _no_such_address, Exception: _defect},

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 from moakit.errors import MoaError
 from moakit.run.journey import Journey
+from moakit.server.openwebui.client import speaks, task_of
+from moakit.server.openwebui.dialect import Dialect
+from moakit.server.openwebui.history import cleaned
+from moakit.server.openwebui.tasks import model_for
 from moakit.server.outlet import Outlet, headers_of
 from moakit.server.replies import Failure, failure_of, send_failure, send_json
 from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, read_body, understand
@@ -27,10 +31,11 @@ STOPPING = Failure(
 class Chat:
     """The endpoint."""
 
-    def __init__(self, config: Config, load: Load, *, overrides: bool) -> None:
+    def __init__(self, config: Config, load: Load, *, overrides: bool, openwebui: bool = False) -> None:
         self._config = config
         self._load = load
         self._overrides = overrides
+        self._openwebui = openwebui
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -50,7 +55,7 @@ class Chat:
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await read_body(scope, receive, self._config.server.max_body)
-            work = understand(body, self._config, overrides=self._overrides)
+            work = self._fitted(understand(body, self._config, overrides=self._overrides), scope)
         except ConnectionResetError:
             return
         except BodyTooLarge as error:
@@ -73,6 +78,17 @@ class Chat:
         finally:
             gone.cancel()
 
+    def _fitted(self, work: Work, scope: Scope) -> Work:
+        """Return the work as it is to be done: for Open WebUI with its extras, for a background task small."""
+        headers, server = scope["headers"], self._config.server
+        dialect = self._openwebui or speaks(headers, server.openwebui)
+        if dialect:
+            work = work._replace(prompt=cleaned(work.prompt))
+        task = task_of(headers, work.prompt, stream=work.stream, dialect=dialect)
+        if task:
+            return work._replace(ensemble=model_for(task, work.ensemble, self._config))
+        return work._replace(dialect=dialect)
+
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
         journey = Journey(name=work.name, parameters=work.parameters)
@@ -90,7 +106,11 @@ class Chat:
 
     async def _streamed(self, work: Work, send: Send) -> None:
         """Send the answer as server-sent events."""
-        outlet = Outlet(work, send, report=self._config.server.usage)
+        server = self._config.server
+        if work.dialect:
+            outlet: Outlet = Dialect(work, send, report=server.usage, show=server.show_proposers)
+        else:
+            outlet = Outlet(work, send, report=server.usage)
         journey = Journey(
             name=work.name,
             parameters=work.parameters,

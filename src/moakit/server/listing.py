@@ -9,6 +9,7 @@ from moakit.errors import UnknownModel, UserError
 from moakit.layers import Agent, Layer
 from moakit.models import prices
 from moakit.models.discover import OURS
+from moakit.server.openwebui.dialect import tail_of
 from moakit.server.replies import failure_of, send_failure, send_json
 
 if TYPE_CHECKING:
@@ -89,10 +90,6 @@ def _entry(name: str, layer: Layer, created: int) -> dict[str, Any]:
 
 def _window(layer: Layer) -> int | None:
     """Return the window of the agent at the tail, which everything has to fit into."""
-    while not isinstance(layer, Agent):
-        children = layer.children()
-        if not children:
-            return None
-        layer = children[-1]
-    endpoint = layer.bound.endpoint
-    return None if endpoint is None else prices.window(endpoint, layer.model.partition("/")[2])
+    tail = tail_of(layer)
+    endpoint = None if tail is None else tail.bound.endpoint
+    return None if tail is None or endpoint is None else prices.window(endpoint, tail.model.partition("/")[2])

@@ -80,11 +80,14 @@ class Outlet(Gate):
     async def finish(self, answer: Answer) -> None:
         """Send the end of a good answer."""
         self._open(0)
-        self._pending.append(self._chunks.closing(answer))
-        if self._work.include_usage:
-            self._pending.append(self._chunks.usage(usage_of(answer, report=self._report)))
-        self._pending.append(DONE)
+        self._pending += [self._closing(answer), DONE]
         await self._end()
+
+    def _closing(self, answer: Answer) -> bytes:
+        closing = self._chunks.closing(answer)
+        if not self._work.include_usage:
+            return closing
+        return closing + self._chunks.usage(usage_of(answer, report=self._report))
 
     async def fail(self, failure: Failure) -> None:
         """Send an error inside the stream, which then ends without `[DONE]`."""

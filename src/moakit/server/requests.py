@@ -48,6 +48,7 @@ class Work(NamedTuple):
     stream: bool
     include_usage: bool
     events: bool
+    dialect: bool = False
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

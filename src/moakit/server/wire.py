@@ -36,19 +36,19 @@ class Chunks:
 
     def opening(self, index: int = 0) -> bytes:
         """Return the first chunk, which names the role."""
-        return self._choice(index, {"role": "assistant", "content": ""})
+        return self.choice(index, {"role": "assistant", "content": ""})
 
     def delta(self, delta: Delta) -> bytes:
         """Return a piece of the answer."""
         if delta.kind == "content":
             if delta.data is None and delta.index == 0:
                 return self._content + _encode(delta.text) + b'},"finish_reason":null}]}\n\n'
-            return self._choice(
+            return self.choice(
                 delta.index, {"content": delta.text}, logprobs=(delta.data or {}).get("logprobs")
             )
         if delta.kind == "tool":
-            return self._choice(delta.index, {"tool_calls": (delta.data or {}).get("tool_calls")})
-        return self._choice(delta.index, {"reasoning_content": delta.text})
+            return self.choice(delta.index, {"tool_calls": (delta.data or {}).get("tool_calls")})
+        return self.choice(delta.index, {"reasoning_content": delta.text})
 
     def event(self, event: Event) -> bytes:
         """Return an event of the run, in a chunk that other clients pass over."""
@@ -60,7 +60,7 @@ class Chunks:
             {"index": 0, "finish_reason": answer.response.finish_reason}
         ]
         return b"".join(
-            self._choice(choice.get("index", 0), {}, finish=choice.get("finish_reason") or "stop")
+            self.choice(choice.get("index", 0), {}, finish=choice.get("finish_reason") or "stop")
             for choice in choices
         )
 
@@ -68,14 +68,19 @@ class Chunks:
         """Return the chunk with the usage."""
         return self._head + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n"
 
+    def extra(self, fields: Mapping[str, Any]) -> bytes:
+        """Return a chunk with fields of ours beside empty choices."""
+        return self._head + b',"choices":[],' + _encode(fields)[1:] + b"\n\n"
+
     @staticmethod
     def failure(failure: Failure) -> bytes:
         """Return an error inside the stream."""
         return b"data: " + _encode({"error": failure.body(), "choices": []}) + b"\n\n"
 
-    def _choice(
+    def choice(
         self, index: int, delta: Mapping[str, Any], *, finish: str | None = None, logprobs: Any = None
     ) -> bytes:
+        """Return a chunk with one choice."""
         choice: dict[str, Any] = {"index": index, "delta": delta, "finish_reason": finish}
         if logprobs is not None:
             choice["logprobs"] = logprobs

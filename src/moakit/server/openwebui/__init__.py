@@ -1,0 +1,1 @@
+"""What the server does for Open WebUI beyond OpenAI's format, and for nobody else."""
