@@ -34,7 +34,12 @@ serve: $(VENV)/.server  ## Serve the ensembles, OpenAI-compatible, on 127.0.0.1:
 
 .PHONY: test
 test: $(VENV)/.dev  ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
+
+.PHONY: e2e
+e2e: $(VENV)/.e2e  ## Drive the real Open WebUI in a browser (installs both, 3 GB; ARGS=--update-images)
+	@PYTHON=$(PYTHON) tests/e2e/setup
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev  ## Style, types, import order; the documentation and the examples run
@@ -74,6 +79,10 @@ $(VENV)/.dev: $(VENV)/.created requirements/dev.txt pyproject.toml
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $(VENV)/.server $@
 
+$(VENV)/.e2e: $(VENV)/.dev requirements/e2e.txt
+	@$(PIP) --require-hashes -r requirements/e2e.txt
+	@touch $@
+
 .PHONY: docs
 docs: $(VENV)/.dev  ## Write the generated parts of the documentation
 	$(BIN)/python docs/generate.py
@@ -91,7 +100,8 @@ lock:  ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer
 	$(COMPILE) pyproject.toml --extra server -o requirements/server.txt && \
 	$(COMPILE) --group build -c requirements/server.txt -o requirements/build.txt && \
 	$(COMPILE) pyproject.toml --all-extras --group build --group dev \
-	  -c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt
+	  -c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt && \
+	$(COMPILE) --group e2e -c requirements/dev.txt -o requirements/e2e.txt
 	@grep -c '==' requirements/*.txt
 
 .PHONY: clean

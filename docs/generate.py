@@ -53,13 +53,20 @@ def commands() -> str:
     """The help of every command."""
     group = click.Context(moa, info_name="moa", terminal_width=WIDTH, **moa.context_settings)
     parts = [f"```text\n{moa.get_help(group)}\n```"]
-    for name in moa.list_commands(group):
-        command = moa.get_command(group, name)
+    return "\n\n".join([*parts, *_of_group(moa, group)])
+
+
+def _of_group(commands: click.Group, group: click.Context) -> list[str]:
+    parts = []
+    for name in commands.list_commands(group):
+        command = commands.get_command(group, name)
         if command is None:
             raise LookupError(name)
         context = click.Context(command, info_name=name, parent=group, terminal_width=WIDTH)
-        parts.append(f"## moa {name}\n\n```text\n{command.get_help(context)}\n```")
-    return "\n\n".join(parts)
+        parts.append(f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```")
+        if isinstance(command, click.Group):
+            parts += _of_group(command, context)
+    return parts
 
 
 def errors() -> str:

@@ -12,7 +12,7 @@ import click
 from moakit import __version__
 from moakit.errors import MoaError, NotEnoughResponses, UserError
 
-COMMANDS = ("ask", "chat", "serve", "models", "show", "init", "doctor", "demo-server")
+COMMANDS = ("ask", "chat", "serve", "models", "show", "init", "doctor", "openwebui", "demo-server")
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit codes: the run failed; the command line or the configuration is wrong; interrupted. 0 is success."""
 

@@ -103,7 +103,7 @@ class Config(Mapping[str, Layer]):
         return build(config, path, self.context)
 
     def configured(self, name: str) -> bool:
-        """Say whether a `provider/model` is of a provider set up here: in the file, in an ensemble, by a key."""
+        """Say whether a model's provider is set up here: in the file, in an ensemble, by a key."""
         provider, _ = split_name(name)
         if provider == DEMO or provider in self.endpoints or provider in self._used:
             return True

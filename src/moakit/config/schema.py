@@ -163,7 +163,8 @@ class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
     openwebui: Annotated[
         Literal["auto", "always", "never"],
         _doc(
-            "Open WebUI's extras under `/v1`: for its requests, for all, for none; `/openwebui/v1` always has them"
+            "Open WebUI's extras under `/v1`: for its requests, for all, for none; "
+            "`/openwebui/v1` always has them"
         ),
     ] = "auto"
     show_proposers: Annotated[

@@ -8,6 +8,7 @@ with a warning, and remembered. Repeating a call is the retry policy's business.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -263,7 +264,7 @@ class OpenAIModel:
         hint = None
         if isinstance(error, aiohttp.ClientSSLError):
             hint = "check the address and its certificate"
-        elif isinstance(error, aiohttp.ClientConnectorDNSError):
+        elif isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
             hint = "check the host name in base_url"
         elif not made:
             hint = "is the server running?"

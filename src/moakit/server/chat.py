@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from moakit.errors import MoaError
 from moakit.run.journey import Journey
-from moakit.server.openwebui.client import speaks, task_of
+from moakit.server.openwebui.client import shown, speaks, task_of
 from moakit.server.openwebui.dialect import Dialect
 from moakit.server.openwebui.history import cleaned
 from moakit.server.openwebui.tasks import model_for
@@ -79,7 +79,7 @@ class Chat:
             gone.cancel()
 
     def _fitted(self, work: Work, scope: Scope) -> Work:
-        """Return the work as it is to be done: for Open WebUI with its extras, for a background task small."""
+        """Return the work as it is to be done: for Open WebUI with its extras, a background task small."""
         headers, server = scope["headers"], self._config.server
         dialect = self._openwebui or speaks(headers, server.openwebui)
         if dialect:
@@ -87,7 +87,7 @@ class Chat:
         task = task_of(headers, work.prompt, stream=work.stream, dialect=dialect)
         if task:
             return work._replace(ensemble=model_for(task, work.ensemble, self._config))
-        return work._replace(dialect=dialect)
+        return work._replace(dialect=dialect, show=shown(headers, server.show_proposers))
 
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
@@ -108,7 +108,7 @@ class Chat:
         """Send the answer as server-sent events."""
         server = self._config.server
         if work.dialect:
-            outlet: Outlet = Dialect(work, send, report=server.usage, show=server.show_proposers)
+            outlet: Outlet = Dialect(work, send, report=server.usage, show=work.show)
         else:
             outlet = Outlet(work, send, report=server.usage)
         journey = Journey(

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from starlette.responses import PlainTextResponse
-
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
 
 
 class Load:
@@ -61,10 +60,14 @@ class Health:
 
     async def live(self, request: Request) -> PlainTextResponse:
         """Answer that the process lives."""
+        from starlette.responses import PlainTextResponse
+
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> PlainTextResponse:
         """Answer whether new requests are taken."""
+        from starlette.responses import PlainTextResponse
+
         if self._load.draining:
             return PlainTextResponse("draining\n", status_code=503)
         return PlainTextResponse("ok\n")

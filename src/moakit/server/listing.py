@@ -9,7 +9,7 @@ from moakit.errors import UnknownModel, UserError
 from moakit.layers import Agent, Layer
 from moakit.models import prices
 from moakit.models.discover import OURS
-from moakit.server.openwebui.dialect import tail_of
+from moakit.observe.openwebui import tail_of
 from moakit.server.replies import failure_of, send_failure, send_json
 
 if TYPE_CHECKING:

@@ -143,9 +143,14 @@ class Outlet(Gate):
             due = self._loop.time() + SILENCE
         self._beat = self._loop.call_at(due, self._check)
 
+    async def _flush(self) -> None:
+        # What is told while this is being sent finds a flush under way, and starts none.
+        while self._pending:
+            await self.drain()
+
     def _flush_soon(self) -> None:
         if not self._flushes:
-            flush = self._loop.create_task(self.drain())
+            flush = self._loop.create_task(self._flush())
             self._flushes.add(flush)
             flush.add_done_callback(self._flushes.discard)
 

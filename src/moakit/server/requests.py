@@ -10,6 +10,7 @@ import msgspec
 
 from moakit.errors import InvalidRequest, MoaError
 from moakit.layers import Layer
+from moakit.observe.openwebui import Shown
 from moakit.server.listing import served
 from moakit.server.overrides import NEVER, overridden
 from moakit.types import Prompt, as_prompt
@@ -49,6 +50,7 @@ class Work(NamedTuple):
     include_usage: bool
     events: bool
     dialect: bool = False
+    show: Shown = "reasoning"
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -68,7 +68,7 @@ class Chunks:
         """Return the chunk with the usage."""
         return self._head + b',"choices":[],"usage":' + _encode(usage) + b"}\n\n"
 
-    def extra(self, fields: Mapping[str, Any]) -> bytes:
+    def aside(self, fields: Mapping[str, Any]) -> bytes:
         """Return a chunk with fields of ours beside empty choices."""
         return self._head + b',"choices":[],' + _encode(fields)[1:] + b"\n\n"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
+from moakit.observe.openwebui import Shown
 from moakit.types import Prompt, text_of
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -19,7 +20,9 @@ def speaks(headers: Headers, mode: Literal["auto", "always", "never"]) -> bool:
     """Say whether a request under `/v1` is Open WebUI's: it carries a chat's id, or our own header."""
     if mode != "auto":
         return mode == "always"
-    return bool(_header(headers, b"x-openwebui-chat-id")) or _header(headers, b"x-moa-client") == "openwebui"
+    if _header(headers, b"x-openwebui-chat-id"):
+        return True
+    return _header(headers, b"x-moa-client").lower() == "openwebui"
 
 
 def task_of(headers: Headers, prompt: Prompt, *, stream: bool, dialect: bool) -> str:
@@ -29,13 +32,21 @@ def task_of(headers: Headers, prompt: Prompt, *, stream: bool, dialect: bool) ->
     "### Task:" prompt is never answered by a small model.
     """
     named = _header(headers, b"x-moa-task")
-    if named or not dialect or len(prompt) != 1 or prompt[0].get("role") != "user":
+    # A system prompt that an administrator gave the model comes along with tasks too.
+    said = [message for message in prompt if message.get("role") not in ("system", "developer")]
+    if named or not dialect or len(said) != 1 or said[0].get("role") != "user":
         return named
-    text = text_of(prompt[0])
+    text = text_of(said[0]).lstrip()
     if text.startswith(_MERGE_PROMPT):
         return MERGE
     worded = text.startswith("### Task:") and any(mark in text for mark in _TASK_MARKS)
     return "unnamed" if worded and not stream else ""
+
+
+def shown(headers: Headers, default: Shown) -> Shown:
+    """Return how the proposers' answers are shown: as the request asks, else as the server is set."""
+    asked = _header(headers, b"x-moa-show-proposers")
+    return next((known for known in get_args(Shown) if known == asked), default)
 
 
 def _header(headers: Headers, name: bytes) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from moakit.config.build import agents
-from moakit.layers import Agent, Layer
+from moakit.layers import Agent, Layer, Sequential
 from moakit.models import prices
+from moakit.observe.openwebui import tail_of
 from moakit.server.openwebui.client import MERGE
-from moakit.server.openwebui.dialect import tail_of
 from moakit.types import Usage
 
 if TYPE_CHECKING:
@@ -19,22 +20,27 @@ _TYPICAL = Usage(1000, 100, 1100)
 
 
 def model_for(task: str, ensemble: Layer, config: Config) -> Layer:
-    """Return the layer that answers a task.
+    """Return what answers a task, under the ensemble's own settings.
 
-    The merge button gets the aggregator alone; other tasks `server.task_model`, else the cheapest member,
-    else, when a price is unknown, the aggregator.
+    The merge button gets the aggregator as it is; other tasks `server.task_model`, else the cheapest member,
+    else, when a price is unknown, the aggregator: the model alone, without the role it plays in the ensemble.
     """
-    tail = tail_of(ensemble) or ensemble
+    tail = tail_of(ensemble)
+    if tail is None:
+        return ensemble
+    settings = ensemble.settings.given()
     if task == MERGE:
-        return tail
+        return Sequential(tail.with_options(samples=1), **settings)
     if config.server.task_model is not None:
         return config.agent(config.server.task_model, "server.task_model")
-    members = list(agents(ensemble))
+    member = _cheapest(list(agents(ensemble))) or tail
+    return Sequential(Agent(member.bound, timeout=member.timeout, extra=member.extra), **settings)
+
+
+def _cheapest(members: Sequence[Agent]) -> Agent | None:
     costs = [_cost(agent) for agent in members]
     known = [cost for cost in costs if cost is not None]
-    if not members or len(known) < len(members):
-        return tail
-    return members[costs.index(min(known))]
+    return members[costs.index(min(known))] if known and len(known) == len(members) else None
 
 
 def _cost(agent: Agent) -> float | None:

@@ -1,0 +1,1 @@
+"""Files that run inside other programs, each self-contained, at stable paths."""
