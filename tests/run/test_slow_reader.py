@@ -7,7 +7,7 @@ import pytest
 
 from moakit import Delta, MoA, Proposers, Sequential
 from moakit.run import stream as streams
-from tests.lab import lab_on
+from tests.lab import lab_on, until
 from tests.upstream import Upstream
 
 WORD = "x" * 2000
@@ -96,7 +96,6 @@ async def test_leaving_while_the_upstream_is_held_back_ends_the_call(up, lab):
     async with lab(LONG).stream("why") as stream:
         async for _ in stream.text:
             break
-        while not stream.full:
-            await asyncio.sleep(0.01)
+        await until(lambda: stream.full)
     await up.idle()
     assert up.calls[0].status == "aborted"

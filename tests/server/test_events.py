@@ -77,7 +77,7 @@ def test_the_official_client_is_not_disturbed(up, client):
             stream=True,
             extra_body={"moa": {"events": True}},
             stream_options={"include_usage": True},
-        )  # fmt: skip
+        )
     )
     said = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     assert "".join(said) == "the answer"

@@ -26,7 +26,7 @@ def test_an_entry_carries_what_screens_show(client):
 
 async def test_the_window_is_the_aggregators(up):
     ensembles = {"big": {"proposers": ["lab/a"], "aggregator": "openai/gpt-4o-mini"}}
-    app = create_app(configured(up, ensembles=ensembles))
+    app = create_app(configured(up, ensembles=ensembles, default="big"))
     (entry,) = (await asked(app, "GET", "/v1/models")).json["data"]
     assert entry["context_length"] == 128_000
 

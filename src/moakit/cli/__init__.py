@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
@@ -30,6 +31,14 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"moakit.cli.{name}"), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read our output has left, which is its right; nothing more can be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moakit")
@@ -43,6 +52,10 @@ def moa() -> None:
 
 def main() -> None:
     """Run the command line; errors are one line and a hint on standard error."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What is not text, and what this terminal does not know, is replaced and no error.
+            stream.reconfigure(errors="replace")
     try:
         code = moa(prog_name="moa", standalone_mode=False) or 0
     except click.exceptions.Exit as exit_:
@@ -52,10 +65,6 @@ def main() -> None:
         code = MISUSED
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left, which is its right; nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except MoaError as error:
         report(error)
         code = MISUSED if isinstance(error, UserError) else FAILED

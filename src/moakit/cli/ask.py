@@ -9,14 +9,14 @@ from typing import Any
 import click
 import msgspec
 
-from moakit.cli.options import chosen, ensemble_options, loaded, sampling
+from moakit.cli.options import chosen, ensemble_options, loaded, sampling, text_typed
 from moakit.errors import InvalidRequest
 from moakit.layers import Layer
 from moakit.types import Answer, Message
 
 
 @click.command()
-@click.argument("prompt", required=False)
+@click.argument("prompt", required=False, callback=text_typed)
 @ensemble_options
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 def ask(

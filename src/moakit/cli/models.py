@@ -50,8 +50,8 @@ async def _listed(config: Config) -> list[tuple[Endpoint, tuple[str, ...] | str]
     async def ask(endpoint: Endpoint) -> tuple[Endpoint, tuple[str, ...] | str]:
         try:
             return endpoint, await discover.list_models(endpoint, config.environ, within=PATIENCE)
-        except (TimeoutError, OSError, ValueError) as error:
-            return endpoint, str(error) or "did not answer in time"
+        except Exception as error:  # noqa: BLE001 - one provider's trouble does not hide the others
+            return endpoint, " ".join(str(error).split()) or "did not answer in time"
 
     local = [(found.endpoint, found.models) for found in await discover.probe(config.environ)]
     asked = await asyncio.gather(*map(ask, endpoints.values()))

@@ -21,10 +21,10 @@ from moakit.errors import (
     InvalidRequest,
     ModelTimeout,
 )
-from moakit.models import failures, fields, prices
+from moakit.models import failures, prices
 from moakit.models.base import Listener, Reply
 from moakit.models.chunks import Assembly
-from moakit.models.completion import reply_from
+from moakit.models.completion import reply_from, tell
 from moakit.models.parameters import Parameters
 from moakit.models.pools import Pool, pool_for
 from moakit.models.providers import without_password
@@ -156,7 +156,7 @@ class OpenAIModel:
     ) -> Reply:
         if response.content_type == "application/json":
             reply = reply_from(await self._read(response), model=self.name, key=self._key)
-            _tell_whole(reply, listener)
+            tell(reply, listener)
             return reply
         parser = EventParser()
         expected = choices if isinstance(choices, int) else 1
@@ -283,21 +283,6 @@ class OpenAIModel:
                 f"the request cannot be sent: {_plain(error)}", model=self.name, should_retry=False
             )
         return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
-
-
-def _tell_whole(reply: Reply, listener: Listener) -> None:
-    """Tell an answer that came whole although a stream was asked for, as some servers send it."""
-    if reply.reasoning:
-        listener(reply.reasoning, "reasoning")
-    if reply.text:
-        listener(reply.text)
-    if reply.tool_calls:
-        fragments = [{**call, "index": index} for index, call in enumerate(reply.tool_calls)]
-        listener("", "tool", 0, {"tool_calls": fragments})
-    for index, choice in enumerate(reply.extra.get("choices", ())):
-        text = fields.text_of((choice.get("message") or {}).get("content"))
-        if index and text:
-            listener(text, "content", index)
 
 
 def _too_large(limit: int) -> BadResponse:

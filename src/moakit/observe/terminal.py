@@ -29,6 +29,8 @@ from moakit.observe.figures import dollars, seconds, tokens
 from moakit.types import Answer
 
 REFRESH = 12
+# What a model or a provider writes must not move the cursor, set the clipboard or the title.
+_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 class _Line:
@@ -51,7 +53,7 @@ class _Line:
             mark = Text("✗", style="red")
         return (
             mark,
-            Text(self.model, style="bold" if self.state != "failed" else "dim"),
+            Text(visible(self.model), style="bold" if self.state != "failed" else "dim"),
             Text.from_markup(self.note()),
         )
 
@@ -98,7 +100,7 @@ class TerminalView:
                 self._mark(event.path, "failed", f"[red]{escape(_short(event.error))}[/red]")
             case RunFinished():
                 self.close()
-                self.console.print(f"\n[dim]{escape(closing(event.answer))}[/dim]")
+                self.console.print(f"\n[dim]{escape(visible(closing(event.answer)))}[/dim]")
             case RunFailed():
                 self.close()
 
@@ -151,7 +153,7 @@ class TerminalView:
             self._end()
             self._answering = True
             self.console.print()
-        self.out.write(event.text)
+        self.out.write(visible(event.text))
         self.out.flush()
         self._ended_with = event.text[-1:] or self._ended_with
 
@@ -191,6 +193,11 @@ def closing(answer: Answer) -> str:
     return " · ".join(parts)
 
 
+def visible(text: str) -> str:
+    """Return a text without what a terminal would obey instead of showing it."""
+    return text.translate(_CONTROL)
+
+
 def _short(error: Exception) -> str:
-    text = getattr(error, "message", None) or str(error)
+    text = visible(getattr(error, "message", None) or str(error))
     return text if len(text) <= 100 else text[:99] + "…"

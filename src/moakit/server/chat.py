@@ -9,11 +9,11 @@ from moakit.errors import MoaError
 from moakit.run.journey import Journey
 from moakit.server.outlet import Outlet, headers_of
 from moakit.server.replies import Failure, failure_of, send_failure, send_json
-from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, read_body, understand
+from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, discard_body, read_body, understand
 from moakit.server.wire import completion, usage_of
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from moakit.config import Config
     from moakit.server.health import Load
@@ -35,7 +35,7 @@ class Chat:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self._load.draining:
-            await send_failure(send, STOPPING, {"connection": "close"})
+            await _dismiss(STOPPING, receive, send)
             return
         # A task of its own, which ends when the client leaves, or when the server may wait no longer.
         request = asyncio.create_task(self._handle(scope, receive, send))
@@ -54,8 +54,7 @@ class Chat:
         except ConnectionResetError:
             return
         except BodyTooLarge as error:
-            failure = Failure(413, str(error), code="request_too_large")
-            await send_failure(send, failure, {"connection": "close"})
+            await _dismiss(Failure(413, str(error), code="request_too_large"), receive, send)
             return
         except BodyTimeout as error:
             await send_failure(send, Failure(408, str(error)), {"connection": "close"})
@@ -111,6 +110,17 @@ class Chat:
             raise
         finally:
             outlet.close()
+
+
+async def _dismiss(failure: Failure, receive: Receive, send: Send) -> None:
+    """Send an error to a client that may still be sending, and close the connection when it has read it."""
+
+    async def hold(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await send_failure(hold, failure, {"connection": "close"})
+    await discard_body(receive)
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _tell(failure: Failure, outlet: Outlet, send: Send, journey: Journey) -> None:
