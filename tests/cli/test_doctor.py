@@ -88,6 +88,14 @@ def test_a_server_that_is_something_else_is_found(up, home, reply):
     assert done.returncode == 1 and f"✗ lab at {url}: " in done.stdout and "hint: " in done.stdout
 
 
+def test_a_password_in_an_address_is_not_shown(up, home):
+    text = (home / "moa.toml").read_text().replace("http://", "http://mina:hunter2@")
+    (home / "moa.toml").write_text(text)
+    for arguments in (["doctor"], ["models", "--all"], ["show", "--json"], ["ask", "why"]):
+        done = moa(*arguments, home=home)
+        assert "hunter2" not in done.stdout + done.stderr, arguments
+
+
 def test_a_missing_key_is_found_and_the_others_are_checked_all_the_same(up, home):
     text = (home / "moa.toml").read_text()
     (home / "moa.toml").write_text(f'[ensembles.first]\nmodel = "groq/llama"\n{text.replace("default", "#")}')

@@ -111,6 +111,7 @@ def started(folder: Path, *arguments: str, **environ: str) -> Iterator[Served]:
         told = "".join(served.told)
         assert code == 0, told
         assert not re.search(r"Traceback|Exception|ERROR", told), told
+        assert not any(value in told for name, value in environ.items() if "KEY" in name), told
         assert process.stdout is not None
         assert process.stdout.read() == ""
     finally:

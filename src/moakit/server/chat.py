@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moakit.errors import MoaError
 from moakit.run.journey import Journey
 from moakit.server.outlet import Outlet, headers_of
-from moakit.server.replies import Failure, failure_of, send_failure, send_json
+from moakit.server.replies import Failure, encoded, failure_of, send_body, send_failure
 from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, discard_body, read_body, understand
 from moakit.server.wire import completion, usage_of
 
@@ -59,7 +58,7 @@ class Chat:
         except BodyTimeout as error:
             await send_failure(send, Failure(408, str(error)), {"connection": "close"})
             return
-        except MoaError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
             await send_failure(send, failure_of(error))
             return
         except asyncio.CancelledError:
@@ -77,15 +76,16 @@ class Chat:
         journey = Journey(name=work.name, parameters=work.parameters)
         try:
             answer = await journey.execute(work.ensemble, work.prompt)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
+            usage = usage_of(answer, report=self._config.server.usage)
+            body = encoded(completion(answer, work.name, usage))
+        except Exception as error:  # noqa: BLE001 - as above
             await send_failure(send, failure_of(error), headers_of(journey))
             return
         except asyncio.CancelledError:
             if self._load.stopped:
                 await send_failure(send, STOPPING, headers_of(journey))
             raise
-        usage = usage_of(answer, report=self._config.server.usage)
-        await send_json(send, 200, completion(answer, work.name, usage), headers_of(journey))
+        await send_body(send, 200, body, headers_of(journey))
 
     async def _streamed(self, work: Work, send: Send) -> None:
         """Send the answer as server-sent events."""
