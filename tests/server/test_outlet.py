@@ -1,4 +1,4 @@
-"""What is written to a client is written once and in order, whoever of the run's tasks is cancelled meanwhile."""
+"""What goes out to one client of a stream, in order and with a connection that can be slow or closed."""
 
 import asyncio
 
