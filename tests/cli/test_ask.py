@@ -108,7 +108,7 @@ def test_a_failed_run_is_exit_code_1_with_every_cause(up, home):
         done = moa("ask", option, "why", home=home)
         assert (done.returncode, done.stdout) == (1, "")
         first, *causes = done.stderr.splitlines()
-        assert first.startswith("error: Proposers at 0 has 0 of the 1 responses it needs")
+        assert first.startswith("error: no proposer answered (layer 1)")
         assert "lab/one" in causes[0] and "lab/two" in causes[1]
         assert causes[-1].startswith("hint: check ") and "lab-key" not in done.stderr
 

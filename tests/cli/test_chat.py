@@ -31,7 +31,7 @@ def test_after_a_failure_the_conversation_goes_on_as_if_nothing_had_been_asked(u
     up.behaves |= {"one": "status:500+times:1", "two": "status:500+times:1", "lead": "say:yes"}
     done = moa("chat", home=home, stdin="first\nsecond\n")
     assert (done.returncode, done.stdout) == (0, "yes\n")
-    assert "error: Proposers at 0 has 0 of the 1 responses it needs" in done.stderr
+    assert "error: no proposer answered (layer 1)" in done.stderr
     assert asked(up)[1] == [("user", "second")]
 
 
@@ -44,7 +44,9 @@ def test_it_takes_the_same_options_as_ask(up, home):
 def test_what_it_took_and_went_without_is_told_on_standard_error(up, home):
     up.behaves["one"] = "status:401"
     done = moa("chat", home=home, stdin="hi\n")
-    assert "lab/one" in done.stderr and "HTTP 401" in done.stderr and "without lab/one failed" in done.stderr
+    assert (
+        "lab/one" in done.stderr and "HTTP 401" in done.stderr and "without lab/one (failed)" in done.stderr
+    )
     assert "$0" in done.stderr and "3 calls" in done.stderr
 
 

@@ -53,7 +53,7 @@ def test_without_its_extra_it_says_how_to_install_it(home):
         assert done.returncode == 2
         assert done.stderr == (
             "error: the server needs the extra 'server', which is not installed\n"
-            'hint: pip install "moakit[server]"\n'
+            'hint: in a checkout of moakit: pip install ".[server]"\n'
         )
 
 

@@ -82,7 +82,7 @@ async def test_a_run_is_shown_layer_by_layer_and_then_its_answer(lab):
     assert heads == ["Layer 1", "Layer 2", "Layer 3"]
     assert screen.shown.count("✓ lab/say:a_b_c") == 2
     assert re.search(r"✓ lab/say:a_b_c \d\.\d s · 3 tokens · \$0\.0000\d", screen.shown)
-    assert re.search(r"✓ lab/say:the_answer\+nodone answering after \d\.\d s", screen.shown)
+    assert re.search(r"→ lab/say:the_answer\+nodone answers, \d\.\d s after the start", screen.shown)
     assert re.search(r"\n\d\.\d s · \d+ tokens · \$0\.00\d+ · 5 calls\n$", screen.shown)
 
 
@@ -90,7 +90,7 @@ async def test_a_proposer_that_fails_is_shown_with_its_reason_and_at_the_end(lab
     screen = Screen()
     await run(MoA([lab("say:a"), lab("status:401")], lab("say:yes"), retries=0), screen)
     assert re.search(r"✗ lab/status:401 +HTTP 401: Incorrect API key provided", screen.shown)
-    assert "without lab/status:401 failed" in screen.shown and screen.text == "yes\n"
+    assert "without lab/status:401 (failed)" in screen.shown and screen.text == "yes\n"
 
 
 async def test_a_failed_run_ends_the_view_and_shows_no_answer(lab):
@@ -109,7 +109,7 @@ async def test_an_answer_that_breaks_off_ends_on_a_line_of_its_own(lab):
 async def test_a_single_model_and_an_answer_that_comes_whole_are_shown_too(lab):
     screen = Screen()
     await run(lab("say:hello"), screen)
-    assert screen.text == "hello\n" and "✓ lab/say:hello" in screen.shown
+    assert screen.text == "hello\n" and "→ lab/say:hello" in screen.shown
     screen = Screen()
     await run(
         MoA([lab("say:red"), lab("say:blue")], lab("status:500"), on_no_aggregator="best", retries=0), screen
@@ -231,6 +231,17 @@ def test_the_last_line_tells_what_the_run_took():
     answer = Answer(
         text="a", response=Response(text="a"), cost=0.0, calls=(lost,), failures=(lost,), degraded=True
     )
-    assert closing(answer) == "0.0 s · 0 tokens · $0 · 1 call · without lab/b cancelled"
+    assert closing(answer) == "0.0 s · 0 tokens · $0 · 1 call · without lab/b (dropped)"
     answer = Answer(text="a", response=Response(text="a"), cost=0.0, degraded=True)
     assert closing(answer).endswith(" · degraded")
+
+
+def test_a_run_stopped_by_the_user_says_so_and_keeps_what_was_done():
+    screen = Screen().take(
+        *STARTED,
+        (CallStarted, "0.1", {"model": "lab/two", "role": "proposer"}),
+        (CallFinished, "0.0", {"response": Response(text="a")}),
+    )
+    screen.view.stop()
+    assert re.search(r"✓ lab/one .*\n. lab/two stopped", screen.shown) and screen.text == ""
+    assert screen.shown.rstrip().endswith("stopped")

@@ -60,6 +60,9 @@ def main() -> None:
         code = moa(prog_name="moa", standalone_mode=False) or 0
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = MISUSED
     except click.ClickException as error:
         _report(error.format_message(), _usage_hint(error))
         code = MISUSED
@@ -87,7 +90,8 @@ def report(error: MoaError) -> None:
     if isinstance(error, NotEnoughResponses):
         click.secho(f"error: {error.message}", err=True, fg="red")
         for cause in error.exceptions:
-            click.echo(f"  {cause}", err=True)
+            model, what = getattr(cause, "model", ""), getattr(cause, "message", None) or str(cause)
+            click.echo(f"  {model}: {what}" if model else f"  {what}", err=True)
         hints = {cause.hint for cause in error.exceptions if isinstance(cause, MoaError) and cause.hint}
         for hint in sorted(hints):
             click.secho(f"hint: {hint}", err=True, fg="cyan")

@@ -23,8 +23,12 @@ config_option = click.option(
 )
 
 
-def text_typed(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """Return what was typed with every byte that is not text replaced."""
+def text_typed(
+    _ctx: click.Context, _option: click.Parameter, value: str | tuple[str, ...] | None
+) -> str | None:
+    """Return what was typed, as one text, with every byte that is not text replaced."""
+    if isinstance(value, tuple):
+        value = " ".join(value)
     return None if value is None else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -27,7 +27,7 @@ from moakit.models.chunks import Assembly
 from moakit.models.completion import reply_from, tell
 from moakit.models.parameters import Parameters
 from moakit.models.pools import Pool, pool_for
-from moakit.models.providers import without_password
+from moakit.models.providers import variable, without_password
 from moakit.models.sse import EventParser
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class OpenAIModel:
             body,
             model=self.name,
             key=self._key,
-            key_variable=self.endpoint.key_variable,
+            key_variable=self.endpoint.key_variable or variable(self.endpoint.name, "_API_KEY"),
         )
 
     def _make_headers(self) -> Mapping[str, str]:
@@ -261,10 +261,12 @@ class OpenAIModel:
             )
         made = not isinstance(error, aiohttp.ClientConnectorError)
         hint = None
+        # The class for a failed look-up came with aiohttp 3.10.
+        unknown = getattr(aiohttp, "ClientConnectorDNSError", ())
         if isinstance(error, aiohttp.ClientSSLError):
             hint = "check the address and its certificate"
-        elif isinstance(error, aiohttp.ClientConnectorDNSError):
-            hint = "check the host name in base_url"
+        elif isinstance(error, unknown):
+            hint = "is there an internet connection? check the host name in base_url"
         elif not made:
             hint = "is the server running?"
         return ConnectionFailed(
@@ -282,6 +284,8 @@ class OpenAIModel:
             return BadResponse(
                 f"the request cannot be sent: {_plain(error)}", model=self.name, should_retry=False
             )
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return BadResponse("the connection broke off in the middle of the answer", model=self.name)
         return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
 
 
@@ -290,4 +294,7 @@ def _too_large(limit: int) -> BadResponse:
 
 
 def _plain(error: Exception) -> str:
-    return without_password(str(error)) or type(error).__name__
+    # aiohttp wraps the system's words, "Connection refused", into its own terms.
+    inner = getattr(error, "os_error", None)
+    words = getattr(inner, "strerror", None) or str(error)
+    return without_password(str(words)) or type(error).__name__

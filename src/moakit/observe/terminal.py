@@ -49,6 +49,10 @@ class _Line:
         mark: RenderableType = self.spinner
         if self.state == "done":
             mark = Text("✓", style="green")
+        elif self.state == "answering":
+            mark = Text("→", style="cyan")
+        elif self.state == "stopped":
+            mark = Text("·", style="dim")
         elif self.state == "failed":
             mark = Text("✗", style="red")
         return (
@@ -58,7 +62,7 @@ class _Line:
         )
 
     def note(self) -> str:
-        if self.state in ("done", "failed", "retrying"):
+        if self.state in ("done", "failed", "retrying", "answering", "stopped"):
             return self.text
         what = "aggregating" if self.role == "aggregator" else "writing"
         return f"[dim]{what}, about {tokens(self.written)}[/dim]" if self.written else "[dim]waiting[/dim]"
@@ -109,6 +113,14 @@ class TerminalView:
         if line is not None:
             line.state, line.text = state, text
 
+    def stop(self) -> None:
+        """Show that the run was stopped by the user."""
+        for line in self._lines.values():
+            if line.state not in ("done", "failed"):
+                line.state, line.text = "stopped", "[dim]stopped[/dim]"
+        self.close()
+        self.console.print("[dim]stopped[/dim]")
+
     def close(self) -> None:
         """End the live part and the line the answer stands on."""
         self._end()
@@ -149,7 +161,10 @@ class TerminalView:
         if not self._answering:
             line = self._lines.get(event.path)
             if line is not None:
-                line.state, line.text = "done", f"[dim]answering after {seconds(event.at)}[/dim]"
+                line.state, line.text = (
+                    "answering",
+                    f"[dim]answers, {seconds(event.at)} after the start[/dim]",
+                )
             self._end()
             self._answering = True
             self.console.print()
@@ -186,7 +201,8 @@ def closing(answer: Answer) -> str:
         f"{calls} call{'' if calls == 1 else 's'}",
     ]
     if answer.failures:
-        lost = ", ".join(f"{call.model} {call.status}" for call in answer.failures)
+        ends = {"cancelled": "dropped"}
+        lost = ", ".join(f"{call.model} ({ends.get(call.status, call.status)})" for call in answer.failures)
         parts.append(f"without {lost}")
     elif answer.degraded:
         parts.append("degraded")

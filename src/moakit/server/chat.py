@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from moakit.run.journey import Journey
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from moakit.config import Config
     from moakit.server.health import Load
+    from moakit.types import Answer
+
+_log = logging.getLogger("moakit.server")
 
 STOPPING = Failure(
     503, "the server is shutting down", kind="server_error", retry_after=1, should_retry=True
@@ -71,11 +75,24 @@ class Chat:
         finally:
             gone.cancel()
 
+    @staticmethod
+    async def _run(journey: Journey, work: Work) -> Answer:
+        """Run the ensemble; one line in the log for each run that failed or went without something."""
+        try:
+            answer = await journey.execute(work.ensemble, work.prompt)
+        except Exception as error:
+            _log.warning("%s %s failed: %s", journey.run_id, work.name, error)
+            raise
+        if answer.degraded:
+            lost = "; ".join(call.message for call in answer.failures)
+            _log.warning("%s %s is degraded: %s", journey.run_id, work.name, lost or "a fallback answered")
+        return answer
+
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
         journey = Journey(name=work.name, parameters=work.parameters)
         try:
-            answer = await journey.execute(work.ensemble, work.prompt)
+            answer = await self._run(journey, work)
             usage = usage_of(answer, report=self._config.server.usage)
             body = encoded(completion(answer, work.name, usage))
         except Exception as error:  # noqa: BLE001 - as above
@@ -100,7 +117,7 @@ class Chat:
         )
         outlet.attend(journey)
         try:
-            answer = await journey.execute(work.ensemble, work.prompt)
+            answer = await self._run(journey, work)
             await outlet.finish(answer)
         except Exception as error:  # noqa: BLE001 - as above
             await _tell(failure_of(error), outlet, send, journey)
