@@ -11,8 +11,8 @@ from tests.lab import lab_on, until
 from tests.upstream import Upstream
 
 WORD = "x" * 2000
-LONG = f"say:{WORD}+tokens:20000"  # 40 MB
-BOUND = 15_000_000  # what the buffer holds, and the sockets of both sides
+LONG = f"say:{WORD}+tokens:60000"  # 120 MB
+BOUND = 40_000_000  # what the buffer holds, and the sockets of both sides, which the system may let grow
 
 
 @pytest.mark.parametrize("bound", ["ROOM", "LENGTH"])
