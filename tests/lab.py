@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
 
@@ -32,13 +33,17 @@ def lab_on(upstream: Upstream) -> moakit.Provider:
     return moakit.Provider("lab", base_url=upstream.base_url, api_key="key", price=0)
 
 
+async def until(condition: Callable[[], object], bound: float = 10) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + bound
+    while not condition():
+        assert time.monotonic() < end, f"not so within {bound} s"
+        await asyncio.sleep(0.001)
+
+
 async def quiet(bound: float = 1) -> None:
     """Wait until no task but this one is left."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + bound
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        assert loop.time() < end, f"still running: {others}"
-        await asyncio.sleep(0.001)
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()}, bound)
 
 
 def references_in(call: Call) -> list[str]:

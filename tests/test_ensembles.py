@@ -79,7 +79,8 @@ def test_a_depth_below_two_is_refused(layers):
         ({"deadline": -1}, "deadline = -1"),
         ({"on_no_references": "ignore"}, "on_no_references = 'ignore' is not 'error' or 'answer'"),
         ({"prompt": "togther"}, "did you mean 'together'"),
-        ({"layer": 3}, "layer"),
+        ({"layer": 3}, "unknown setting 'layer'"),
+        ({"dedline": 3}, r"unknown setting 'dedline' \(did you mean 'deadline'\?\)"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_its_name(settings, message):

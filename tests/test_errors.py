@@ -95,7 +95,8 @@ def test_a_failed_call_names_its_model():
 
 def test_a_missing_extra_says_how_to_install_it():
     assert str(MissingExtra("prices", "server")) == (
-        "prices needs the extra 'server', which is not installed (pip install \"moakit[server]\")"
+        "prices needs the extra 'server', which is not installed "
+        '(in a checkout of moakit: pip install ".[server]")'
     )
 
 

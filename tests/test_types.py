@@ -33,9 +33,21 @@ def test_messages_are_passed_on_as_they_came():
     assert as_prompt(messages) is messages
 
 
-@pytest.mark.parametrize("prompt", [[], (), None, 5, {"role": "user"}, iter([{"role": "user"}])])
-def test_what_is_no_conversation_is_refused(prompt):
-    with pytest.raises(InvalidRequest, match="the prompt is empty") as caught:
+@pytest.mark.parametrize(
+    ("prompt", "what"),
+    [
+        ([], "empty"),
+        ((), "empty"),
+        ("", "empty"),
+        (" \n", "empty"),
+        (None, "a NoneType"),
+        (5, "a int"),
+        ({"role": "user"}, "a dict"),
+        (iter([{"role": "user"}]), "a list_iterator"),
+    ],
+)
+def test_what_is_no_conversation_is_refused(prompt, what):
+    with pytest.raises(InvalidRequest, match=f"the prompt is {what}") as caught:
         as_prompt(prompt)
     assert caught.value.param == "messages"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
@@ -25,6 +25,10 @@ class MoA(Sequential):
     >>> ensemble.summary().calls
     5
     """
+
+    words: ClassVar[tuple[str, ...]] = (
+        "proposers", "aggregator", "layers", "samples", "max_tokens", "fallback", "name", "description",
+    )  # fmt: skip
 
     def __init__(
         self,

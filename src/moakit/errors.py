@@ -66,7 +66,7 @@ class MissingExtra(ConfigError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
             f"{feature} needs the extra {extra!r}, which is not installed",
-            hint=f'pip install "moakit[{extra}]"',
+            hint=f'in a checkout of moakit: pip install ".[{extra}]"',
         )
 
 

@@ -117,9 +117,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def as_prompt(prompt: str | Prompt) -> Prompt:
     """Return the conversation for a string or a list of messages; checks their form, changes nothing."""
     if isinstance(prompt, str):
+        if not prompt.strip():
+            raise InvalidRequest("the prompt is empty", param="messages")
         return ({"role": "user", "content": prompt},)
     messages: Prompt = prompt
-    if not isinstance(messages, Sequence) or not messages:
+    if not isinstance(messages, Sequence):
+        raise InvalidRequest(
+            f"the prompt is a {type(messages).__name__}",
+            param="messages",
+            hint="pass a string or a list of messages",
+        )
+    if not messages:
         raise InvalidRequest(
             "the prompt is empty", param="messages", hint="pass a string or a list of messages"
         )

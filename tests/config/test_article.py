@@ -169,7 +169,7 @@ def test_a_value_that_is_none_is_refused_by_name(folder, papers, name, value, me
 @pytest.mark.parametrize("value", ["hot", "nan", "inf", "-1"])
 def test_a_temperature_that_is_none_is_refused_by_name(folder, papers, value):
     text = papers.env().replace("TEMPERATURE=0.9", f"TEMPERATURE={value}")
-    with pytest.raises(moakit.ConfigError, match="GROQ_DEFAULT_TEMPERATURE|temperature"):
+    with pytest.raises(moakit.ConfigError, match=r"GROQ_DEFAULT_TEMPERATURE|temperature"):
         loaded(folder, text)
 
 

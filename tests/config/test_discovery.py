@@ -1,4 +1,4 @@
-"""Without a configuration: an ensemble over the keys and local servers that are there, else the demo models."""
+"""Without a configuration: an ensemble over the keys and servers that are there, else the demo models."""
 
 import contextlib
 import socket
@@ -164,7 +164,7 @@ def test_a_server_that_answers_is_found_beside_one_that_never_does(up, monkeypat
 
 def test_an_address_that_is_none_is_refused_by_name(monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", "http://[not-an-address")
-    with pytest.raises(moakit.ConfigError, match="provider 'ollama': base_url .* is not an"):
+    with pytest.raises(moakit.ConfigError, match=r"provider 'ollama': base_url .* is not an"):
         moakit.load()
 
 

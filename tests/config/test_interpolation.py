@@ -30,7 +30,7 @@ def test_a_variable_may_stand_anywhere_in_a_string_and_in_every_table():
 TOML = {
     "server.keys[1]": '[server]\nkeys = ["fixed", "${THE_KEY}"]',
     "providers.lab.api_key": '[providers.lab]\nbase_url = "http://x/v1"\napi_key = "${THE_KEY}"',
-    "providers.lab.headers.X-Key": '[providers.lab]\nbase_url = "http://x/v1"\nheaders = { X-Key = "${THE_KEY}" }',
+    "providers.lab.headers.X": '[providers.lab]\nbase_url = "http://x/v1"\nheaders = { X = "${THE_KEY}" }',
     "ensembles.x.model": '[ensembles.x]\nmodel = "demo/${THE_KEY}"',
 }
 

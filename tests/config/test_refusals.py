@@ -7,6 +7,7 @@ from moakit.errors import ConfigError
 from tests.config.making import refusal
 
 TEAM = 'proposers = ["demo/planner"]\naggregator = "demo/editor"\n'
+LAB = '[providers.lab]\nbase_url = "http://x/v1"\n'
 UNKNOWN = [
     ("enssembles = 1", "unknown key enssembles", "did you mean 'ensembles'?"),
     ("[server]\nprot = 1", "unknown key server.prot", "did you mean 'port'?"),
@@ -14,9 +15,8 @@ UNKNOWN = [
     ("[ensembles.x]\nlayrs = []", "unknown key ensembles.x.layrs", "did you mean 'layers'?"),
     (f"[ensembles.x]\n{TEAM}deadlin = 5", "unknown key ensembles.x.deadlin", "did you mean 'deadline'?"),
     (
-        '[ensembles.x]\nproposers = ["demo/planner", { model = "demo/editor", temprature = 1 }]\n'
-        'aggregator = "demo/editor"',
-        "unknown key ensembles.x.proposers[1].temprature",
+        f'[ensembles.x]\n{TEAM}fallback = {{ model = "demo/editor", temprature = 1 }}',
+        "unknown key ensembles.x.fallback[0].temprature",
         "did you mean 'temperature'?",
     ),
     (
@@ -30,7 +30,7 @@ UNKNOWN = [
         "did you mean 'instructions'?",
     ),
     (
-        '[providers.lab]\nbase_url = "http://x/v1"\nprice = { input = 1, output = 2, cache = 1 }',
+        LAB + "price = { input = 1, output = 2, cache = 1 }",
         "unknown key providers.lab.price.cache",
         "did you mean 'cached'?",
     ),
@@ -60,19 +60,23 @@ WRONG = [
     ("[ensembles.x]", "ensembles.x is empty"),
     ('[ensembles.x]\nproposers = "demo/planner"\naggregator = "demo/editor"',
      "ensembles.x.proposers: expected array, got str"),
-    ('[ensembles.x]\nproposers = ["demo/planner"]', "ensembles.x: object missing required field `aggregator`"),
-    ('[ensembles.x]\nproposers = []\naggregator = "demo/editor"', "ensembles.x: Proposers needs at least one"),
+    ('[ensembles.x]\nproposers = ["demo/planner"]',
+     "ensembles.x: object missing required field `aggregator`"),
+    ('[ensembles.x]\nproposers = []\naggregator = "demo/editor"',
+     "ensembles.x: Proposers needs at least one"),
     (f"[ensembles.x]\n{TEAM}layers = 1", "ensembles.x.layers: expected int >= 2"),
     (f"[ensembles.x]\n{TEAM}deadline = 0", "ensembles.x.deadline: expected float > 0.0"),
     (f"[ensembles.x]\n{TEAM}deadline = nan", "ensembles.x.deadline: expected a finite number, got nan"),
     (f"[ensembles.x]\n{TEAM}deadline = inf", "ensembles.x.deadline: expected a finite number, got inf"),
     (f"[ensembles.x]\n{TEAM}retries = -1", "ensembles.x.retries: expected int >= 0"),
     (f"[ensembles.x]\n{TEAM}strict = 1", "ensembles.x.strict: expected bool, got int"),
-    (f'[ensembles.x]\n{TEAM}on_no_references = "ask"', "ensembles.x.on_no_references: invalid enum value 'ask'"),
+    (f'[ensembles.x]\n{TEAM}on_no_references = "ask"',
+     "ensembles.x.on_no_references: invalid enum value 'ask'"),
     (f'[ensembles.x]\n{TEAM}prompt = "haiku"', "ensembles.x: unknown prompt layout 'haiku'"),
     (f"[ensembles.x]\n{TEAM}quorum = 2", "ensembles.x: Proposers: quorum = 2 of only 1 proposers"),
     ('[ensembles.x]\nmodel = "demo/planner"\nmax_tokens = 0', "ensembles.x.max_tokens: expected int >= 1"),
-    ('[ensembles.x]\nmodel = "demo/planner"\ntemperature = "hot"', "ensembles.x.temperature: expected float, got str"),
+    ('[ensembles.x]\nmodel = "demo/planner"\ntemperature = "hot"',
+     "ensembles.x.temperature: expected float, got str"),
     ('[ensembles.x]\nmodel = "planner"', "ensembles.x: unknown model 'planner'"),
     ('[ensembles.x]\nmodel = "grok/llama"', "ensembles.x: unknown provider 'grok'"),
     ('[ensembles.x]\nmodel = "demo/plannr"', "ensembles.x: unknown demo model 'plannr'"),
@@ -81,18 +85,20 @@ WRONG = [
     ('[[ensembles.x.layers]]\naggregate = "demo/editor"', "ensembles.x: layer 0: "),
     ('[ensembles.x]\nproposers = ["demo/planner"]\naggregator = { model = "demo/editor", samples = 2 }',
      "ensembles.x: an aggregator gives one response"),
-    (f'[ensembles.x]\n{TEAM}fallback = {{ propose = ["demo/planner"] }}', "ensembles.x.fallback[0]: a fallback is an agent"),
+    (f'[ensembles.x]\n{TEAM}fallback = {{ propose = ["demo/planner"] }}',
+     "ensembles.x.fallback[0]: a fallback is an agent"),
     ("[providers]\nlab = 5", "providers.lab is not a table"),
     ("[providers.lab]\nconcurrency = 2", "providers.lab: base_url is missing"),
-    ('[providers.lab]\nbase_url = "localhost:80"', "provider 'lab': base_url 'localhost:80' is not an http(s) address"),
+    ('[providers.lab]\nbase_url = "localhost:80"',
+     "provider 'lab': base_url 'localhost:80' is not an http(s) address"),
     ('[providers."a/b"]\nbase_url = "http://x/v1"', "providers.a/b: a provider's name has no slash"),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = -1', "providers.lab.price: "),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = "low"', "providers.lab.price: expected float | object, got str"),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = { gemma = "low" }', "providers.lab.price.gemma: expected a number"),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nprice = { gemma = -1 }', "providers.lab.price.gemma: "),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nlike = "grok"', "providers.lab.like: unknown provider 'grok'"),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nheaders = { a = 1 }', "providers.lab.headers"),
-    ('[providers.lab]\nbase_url = "http://x/v1"\nrequests_per_minute = 0', "providers.lab.requests_per_minute: expected float > 0.0"),
+    (LAB + "price = -1", "providers.lab.price: "),
+    (LAB + 'price = "low"', "providers.lab.price: expected float | object, got str"),
+    (LAB + 'price = { gemma = "low" }', "providers.lab.price.gemma: expected a number"),
+    (LAB + "price = { gemma = -1 }", "providers.lab.price.gemma: "),
+    (LAB + 'like = "grok"', "providers.lab.like: unknown provider 'grok'"),
+    (LAB + "headers = { a = 1 }", "providers.lab.headers"),
+    (LAB + "requests_per_minute = 0", "providers.lab.requests_per_minute: expected float > 0.0"),
 ]  # fmt: skip
 
 

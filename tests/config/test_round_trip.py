@@ -63,7 +63,8 @@ WAITING = st.fixed_dictionaries(
 COUNTS = st.fixed_dictionaries(
     {},
     optional={
-        "samples": st.integers(1, 3), "quorum": st.just(1), "minimum": st.just(1), "max_tokens": st.integers(1, 999),
+        "samples": st.integers(1, 3), "quorum": st.just(1), "minimum": st.just(1),
+        "max_tokens": st.integers(1, 999),
     },
 )  # fmt: skip
 NAMED = st.fixed_dictionaries({}, optional={"name": TEXT, "description": TEXT})
@@ -133,7 +134,7 @@ class Keep(Layer):
 
 LAYERS = [
     Agent("demo/planner", temperature=0.5, fallback="demo/skeptic"),
-    MoA(["demo/planner", Agent("demo/skeptic", samples=2)], "demo/editor", layers=3, name="panel", deadline=5),
+    MoA(["demo/planner", Agent("demo/skeptic", samples=2)], "demo/editor", layers=3, name="x", deadline=5),
     MoA(["demo/planner"], Aggregator("demo/editor", prompt="together"), quorum=1, grace=0),
     SelfMoA("demo/planner", samples=5),
     Sequential(
@@ -142,7 +143,7 @@ LAYERS = [
         Aggregator("demo/editor", fallback="demo/planner", prompt=Template(instructions="Merge.")),
         name="deep", description="long", on_no_references="answer",
     ),
-    Sequential(Proposers("demo/planner", "demo/skeptic"), Keep(Agent("demo/editor", seed=1), [Agent("demo/planner")])),
+    Sequential(Proposers("demo/planner"), Keep(Agent("demo/editor", seed=1), [Agent("demo/planner")])),
 ]  # fmt: skip
 
 

@@ -76,6 +76,7 @@ class Shell:
 
     def __init__(self, folder: Path, environ: Mapping[str, str], free_port: FreePorts) -> None:
         self.folder = folder
+        self._environ = dict(environ)
         self._free_port = free_port
         self._ports: dict[str, str] = {}
         self._servers: dict[str, tuple[int, Path]] = {}
@@ -92,7 +93,8 @@ class Shell:
         server = SERVER.match(command)
         came = self._serve(command, server) if server else self._send(self.into(command))
         for name in export or {}:
-            self._send(f"unset {name}")
+            before = self._environ.get(name)
+            self._send(f"unset {name}" if before is None else f"export {name}='{before}'")
         self._code = came.code
         return Came(came.code, self.out(came.output))
 

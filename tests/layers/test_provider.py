@@ -6,6 +6,7 @@ import pytest
 
 import moakit
 from moakit import ConfigError, MoA, Price, Provider
+from tests.lab import until
 
 
 def test_called_with_a_models_name_it_gives_an_agent():
@@ -69,6 +70,5 @@ async def test_connections_are_reused_until_aclose(up):
         await agent.run("why")
     assert len({call.connection for call in up.calls}) == 1 == up.connections
     await moakit.aclose()
-    while up.connections:
-        await asyncio.sleep(0.001)
+    await until(lambda: not up.connections)
     assert (await agent.run("why")).text

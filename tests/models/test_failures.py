@@ -119,15 +119,19 @@ def test_a_long_reason_is_shortened():
 
 
 @pytest.mark.parametrize(
-    ("variable", "hint"), [("LAB_API_KEY", "check LAB_API_KEY"), (None, "check the provider's api_key")]
+    ("variable", "hint"), [("LAB_API_KEY", "check LAB_API_KEY"), (None, "check its api_key")]
 )
 def test_a_refused_key_is_named_not_shown(variable, hint):
     error = refused(401, {"message": "bad key s3cret-s3cret"}, key="s3cret-s3cret", variable=variable)
     assert error.hint == hint and "s3cret" not in str(error)
 
 
+def test_a_key_that_was_not_sent_is_asked_for():
+    assert refused(401, key=None, variable="LAB_API_KEY").hint == "no key was sent: set LAB_API_KEY"
+
+
 def test_an_unknown_model_comes_with_a_hint():
-    assert refused(404).hint == "check the model's name with `moa models`"
+    assert refused(404).hint == "is the model's name one of `moa models --all`, does base_url end in /v1?"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,10 @@ async def test_a_name_that_does_not_resolve(monkeypatch):
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown, raising=False)
     with pytest.raises(ConnectionFailed, match="Name or service not known") as caught:
         await ask(model_on(Nowhere("http://nowhere.invalid/v1"), "m"))
-    assert caught.value.hint == "check the host name in base_url" and not caught.value.reused
+    assert (
+        caught.value.hint == "is there an internet connection? check the host name in base_url"
+        and not caught.value.reused
+    )
 
 
 async def test_a_name_that_takes_too_long_to_resolve(monkeypatch):

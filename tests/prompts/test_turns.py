@@ -76,11 +76,8 @@ def test_tool_calls_and_results_are_told_in_words():
     told = without_tools([ONE, CALL, FOUND, COUNTED, ANSWER])
     assert told == [
         ONE,
-        {
-            "role": "assistant",
-            "content": '[called find with {"x": 1}]\n[called count with {}]\n'
-            "[result of find: a cat]\n[result of count: 3\n4]",
-        },
+        {"role": "assistant", "content": '[called find with {"x": 1}]\n[called count with {}]'},
+        {"role": "user", "content": "[result of find: a cat]\n[result of count: 3\n4]"},
         ANSWER,
     ]
 
@@ -92,7 +89,7 @@ def test_what_was_said_beside_a_call_is_kept():
 
 def test_a_result_without_its_call_is_told_as_well():
     told = without_tools([ONE, {"role": "function", "name": "f", "content": "7"}])
-    assert told == [ONE, {"role": "assistant", "content": "[result of f: 7]"}]
+    assert told == [ONE, {"role": "user", "content": "[result of f: 7]"}]
 
 
 def test_a_result_of_a_call_nobody_knows_is_a_tools():
@@ -102,7 +99,11 @@ def test_a_result_of_a_call_nobody_knows_is_a_tools():
 def test_the_old_form_of_a_call_is_told_as_well():
     call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
     told = without_tools([ONE, call, {"role": "function", "name": "f", "content": "7"}])
-    assert told == [ONE, {"role": "assistant", "content": "[called f with {}]\n[result of f: 7]"}]
+    assert told == [
+        ONE,
+        {"role": "assistant", "content": "[called f with {}]"},
+        {"role": "user", "content": "[result of f: 7]"},
+    ]
 
 
 @given(MESSAGES)
@@ -111,6 +112,7 @@ def test_told_conversations_hold_no_tools_and_the_originals_are_not_changed(mess
     told = without_tools(as_prompt(messages))
     assert messages == before
     assert all(message["role"] != "tool" and "tool_calls" not in message for message in told)
-    assert [message for message in told if message["role"] == "user"] == [
-        m for m in messages if m["role"] == "user"
+    said = [message for message in told if message["role"] == "user"]
+    assert [message for message in said if not str(message["content"]).startswith("[result of ")] == [
+        message for message in messages if message["role"] == "user"
     ]

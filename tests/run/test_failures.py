@@ -60,7 +60,7 @@ async def test_when_all_fail_every_cause_is_told_and_the_aggregator_is_not_asked
         await MoA([lab(name) for name in names], lab("lead")).run("why")
     assert not up.of("lead")
     assert [type(cause).__name__ for cause in caught.value.exceptions] == [FAULTS[name] for name in names]
-    assert "Proposers at 0 has 0 of the 1 responses it needs" in str(caught.value)
+    assert "no proposer answered (layer 1)" in str(caught.value)
     assert all(f"lab/{name}" in str(caught.value) for name in names)
     assert "key" not in str(caught.value).replace("api_key", "")
     group, rest = caught.value.split(AuthenticationFailed)
@@ -72,13 +72,15 @@ async def test_when_all_are_silent_the_cause_is_the_deadline(up, lab):
         await MoA([lab("hang"), lab("status:401")], lab("lead"), deadline=0.5).run("why")
     kinds = [type(cause) for cause in caught.value.exceptions]
     assert kinds == [AuthenticationFailed, moakit.DeadlineExceeded]
-    assert "1 gave no response within 0.3 s" in str(caught.value)
+    assert "1 did not answer within 0.3 s" in str(caught.value)
 
 
 async def test_minimum_is_how_many_are_needed_in_the_end(up, lab):
     team = [lab("a"), lab("b"), lab("status:401")]
     assert (await MoA(team, lab("lead"), minimum=2).run("why")).degraded
-    with pytest.raises(NotEnoughResponses, match="has 2 of the 3 responses it needs") as caught:
+    with pytest.raises(
+        NotEnoughResponses, match="only 2 of the 3 proposers that are needed answered"
+    ) as caught:
         await MoA(team, lab("lead"), minimum=3).run("why")
     assert "lab/status:401" in str(caught.value)
     with pytest.raises(ConfigError, match="minimum = 4 of only 3"):
@@ -102,9 +104,11 @@ async def test_strict_waits_for_every_proposer(up, lab):
 
 
 async def test_strict_does_not_go_on_without_one_that_is_too_late(up, lab):
-    with pytest.raises(NotEnoughResponses, match="has 2 of the 3 responses it needs") as caught:
+    with pytest.raises(
+        NotEnoughResponses, match="only 2 of the 3 proposers that are needed answered"
+    ) as caught:
         await MoA([lab("a"), lab("b"), lab("hang")], lab("lead"), strict=True, deadline=0.3).run("why")
-    assert "1 gave no response within 0.18 s" in str(caught.value)
+    assert "1 did not answer within 0.18 s" in str(caught.value)
     assert not up.of("lead")
 
 

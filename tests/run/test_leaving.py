@@ -7,7 +7,7 @@ import pytest
 
 import moakit
 from moakit import CallFailed, CallStarted, Delta, MoA, Proposers, Sequential
-from tests.lab import lab_on, quiet
+from tests.lab import lab_on, quiet, until
 from tests.upstream import Upstream
 
 BOUND = 4 * 0.25
@@ -15,8 +15,7 @@ BOUND = 4 * 0.25
 
 async def busy(up, count):
     """Wait until that many calls are in flight."""
-    while len(up.open) < count:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(up.open) >= count)
 
 
 @pytest.mark.parametrize("proposers", [False, True])
@@ -52,8 +51,7 @@ def test_leaving_a_sync_stream_cancels_every_call(lead):
         with MoA([lab(name) for name in names], lab(lead)).stream("why") as stream:
             wanted = "1.0" if lead == "hang" else "0.1"
             next(event for event in stream if type(event) is CallStarted and event.path == wanted)
-            while not up.open:
-                time.sleep(0.001)
+            asyncio.run(busy(up, 1))
             left = time.monotonic()
         up.wait_idle(BOUND)
         assert time.monotonic() - left < BOUND
@@ -155,7 +153,6 @@ async def test_after_a_storm_of_cancellations_the_pool_still_works(up, lab):
 
 async def test_a_run_that_is_over_is_not_disturbed_by_leaving(up, lab):
     async with MoA([lab("a")], lab("lead")).stream("why") as stream:
-        while not stream.ended:
-            await asyncio.sleep(0.001)
+        await until(lambda: stream.ended)
     assert stream.answer.text.startswith("lead #1")
     assert [event async for event in stream if type(event) is Delta]

@@ -7,12 +7,12 @@ import pytest
 
 from moakit import Delta, MoA, Proposers, Sequential
 from moakit.run import stream as streams
-from tests.lab import lab_on
+from tests.lab import lab_on, until
 from tests.upstream import Upstream
 
 WORD = "x" * 2000
-LONG = f"say:{WORD}+tokens:20000"  # 40 MB
-BOUND = 15_000_000  # what the buffer holds, and the sockets of both sides
+LONG = f"say:{WORD}+tokens:60000"  # 120 MB
+BOUND = 40_000_000  # what the buffer holds, and the sockets of both sides, which the system may let grow
 
 
 @pytest.mark.parametrize("bound", ["ROOM", "LENGTH"])
@@ -96,7 +96,6 @@ async def test_leaving_while_the_upstream_is_held_back_ends_the_call(up, lab):
     async with lab(LONG).stream("why") as stream:
         async for _ in stream.text:
             break
-        while not stream.full:
-            await asyncio.sleep(0.01)
+        await until(lambda: stream.full)
     await up.idle()
     assert up.calls[0].status == "aborted"

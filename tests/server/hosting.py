@@ -1,4 +1,4 @@
-"""The application inside this process: on a socket, where a module's times can be changed, or called directly."""
+"""The application inside this process: on a socket, or called as an ASGI server calls it."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,8 @@ PANEL = {
 
 
 def configured(
-    upstream: Upstream, *, ensembles: Mapping[str, Any] | None = None, providers: Mapping[str, Any] | None = None,
+    upstream: Upstream, *, ensembles: Mapping[str, Any] | None = None,
+    providers: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None, layers: tuple[type, ...] = (), default: str = "panel",
     **server: Any,
 ) -> Config:  # fmt: skip

@@ -59,10 +59,10 @@ class Served:
             connection.request(method, path, data, {**sent, **(headers or {})})
             return read(connection)
 
-    def chat(self, model: str = "panel", text: str = "why", **fields: Any) -> Reply:
+    def chat(self, model: str = "panel", text: str = "why", *, key: str | None = KEY, **fields: Any) -> Reply:
         """Ask a model."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-        return self.request("POST", "/v1/chat/completions", body)
+        return self.request("POST", "/v1/chat/completions", body, key=key)
 
     def connection(self, timeout: float = 20) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -111,6 +111,7 @@ def started(folder: Path, *arguments: str, **environ: str) -> Iterator[Served]:
         told = "".join(served.told)
         assert code == 0, told
         assert not re.search(r"Traceback|Exception|ERROR", told), told
+        assert not any(value in told for name, value in environ.items() if "KEY" in name), told
         assert process.stdout is not None
         assert process.stdout.read() == ""
     finally:
@@ -125,7 +126,7 @@ def started(folder: Path, *arguments: str, **environ: str) -> Iterator[Served]:
 def _listen(process: subprocess.Popen[str], told: list[str]) -> None:
     assert process.stderr is not None
     for line in process.stderr:
-        told.append(line)
+        told += [line]
 
 
 def _announced(served: Served, *, within: float) -> int:

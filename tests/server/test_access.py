@@ -42,6 +42,14 @@ async def test_an_address_that_is_not_there_asks_for_a_key_first(up, path):
     assert (await asked(app, "GET", path)).status == 404
 
 
+def test_pages_of_other_origins_are_given_nothing(served):
+    for method, key, status in (("GET", KEY, 200), ("OPTIONS", KEY, 405), ("OPTIONS", None, 401)):
+        headers = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+        reply = served.request(method, "/v1/models", key=key, headers=headers)
+        assert reply.status == status
+        assert not any(name.startswith("access-control") for name in reply.headers)
+
+
 @pytest.mark.parametrize(
     "header",
     [

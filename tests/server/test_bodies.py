@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import time
 
@@ -23,15 +24,28 @@ def plain(served):
 
 
 def answer(connection):
-    """The status and the error of what comes back, read until the server closes."""
+    """The status, the error and the headers of what comes back, read as far as it says it goes."""
     data = b""
     with contextlib.suppress(ConnectionError):
-        while part := connection.recv(65536):
+        while not whole(data) and (part := connection.recv(65536)):
             data += part
     head, _, body = data.partition(b"\r\n\r\n")
-    status = int(head.split(b" ")[1])
     error = json.loads(body).get("error") if body.startswith(b"{") else None
-    return status, error, head.lower()
+    return int(head.split(b" ")[1]), error, head.lower()
+
+
+def whole(data):
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    return length is not None and len(body) >= int(length[1])
+
+
+def pour(connection, *, within):
+    """Send chunks until the server has had enough of them."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        connection.sendall(b"400\r\n" + b" " * 1024 + b"\r\n")
+        time.sleep(0.001)
 
 
 def test_a_declared_length_beyond_the_limit_is_refused_before_it_is_sent(up, served):
@@ -58,6 +72,20 @@ def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(up, served):
                 connection.sendall(chunk)
         status, error, _ = answer(connection)
     assert (status, error["code"]) == (413, "request_too_large")
+
+
+def test_a_client_that_sends_all_of_a_large_body_first_still_reads_its_answer(up, served):
+    for _ in range(5):
+        reply = served.request("POST", "/v1/chat/completions", b" " * (8 * LIMIT))
+        assert (reply.status, reply.headers["connection"]) == (413, "close")
+
+
+def test_a_body_without_end_is_not_read_for_ever(up, monkeypatch):
+    monkeypatch.setattr(requests, "LINGER", 0.3)
+    with hosted(configured(up, max_body=1024)) as server, plain(server) as connection:
+        connection.sendall(f"{HEAD}transfer-encoding: chunked\r\n\r\n".encode())
+        with pytest.raises(ConnectionError):
+            pour(connection, within=5)
 
 
 def test_a_chunked_body_is_taken(up, served):
@@ -156,7 +184,7 @@ def test_an_odd_body_is_a_bad_request(up, served, sent):
 
 
 FINE = {
-    "duplicate keys": b'{"model": "gone", "model": "panel", "messages": [{"role": "user", "content": "why"}]}',
+    "duplicate keys": b'{"model": "gone", ' + body()[1:],
     "an integer beyond 64 bits": body(seed=10**25),
     "unknown fields": body(tomorrow={"a": [1, None, "x"]}),
     "NUL and separators": body(messages=[{"role": "user", "content": "a\0b\u2028c\u0085d\U0001f511"}]),

@@ -133,8 +133,8 @@ def test_any_bytes(ask, body):
 @given(data=st.data())
 def test_a_good_body_with_some_bytes_changed(ask, data):
     body = bytearray(
-        b'{"model":"panel","messages":[{"role":"user","content":"why \\u00e9 \\ud83d\\ude00"}],"stream":false,'
-        b'"n":1,"temperature":0.5,"stop":["a"],"moa":{"layers":2,"events":false}}'
+        b'{"model":"panel","messages":[{"role":"user","content":"why \\u00e9 \\ud83d\\ude00"}],'
+        b'"stream":false,"n":1,"temperature":0.5,"stop":["a"],"moa":{"layers":2,"events":false}}'
     )
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(body) - 1))

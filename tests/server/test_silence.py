@@ -28,12 +28,12 @@ def test_comments_go_out_while_the_proposers_work(up, restless):
     assert reply.status == 200
     beats, _, rest = reply.body.partition(b"data: ")
     assert beats.replace(b": keep-alive\n\n", b"") == b""
-    assert 3 <= beats.count(b": keep-alive\n\n") <= 7
+    assert 2 <= beats.count(b": keep-alive\n\n") <= 7
     assert b"at" in rest and rest.endswith(b"data: [DONE]\n\n")
 
 
 def test_the_first_comment_comes_after_the_silence_and_takes_the_headers_along(up, restless):
-    up.behaves |= dict.fromkeys(("one", "two", "three"), "sleep:0.4")
+    up.behaves |= dict.fromkeys(("one", "two", "three"), "sleep:1.0")
     connection = restless.connection()
     body = json.dumps({"model": "panel", "messages": USER, "stream": True})
     began = time.monotonic()
@@ -42,7 +42,7 @@ def test_the_first_comment_comes_after_the_silence_and_takes_the_headers_along(u
     waited = time.monotonic() - began
     assert response.status == 200 and response.headers["x-moa-run-id"].startswith("run_")
     assert response.readline() == b": keep-alive\n"
-    assert BEAT * 0.9 < waited < 0.4
+    assert BEAT * 0.9 < waited < 1.0
     assert response.read().endswith(b"data: [DONE]\n\n")
     connection.close()
 
@@ -54,9 +54,11 @@ def test_comments_go_on_through_a_pause_of_the_aggregator(up, restless):
     assert b": keep-alive\n\n" in body[first:second] and b": keep-alive\n\n" in body[second:third]
 
 
-def test_a_lively_stream_has_no_comments(up, restless):
-    up.behaves["lead"] = "tokens:20+pace:0.02"
-    assert b": keep-alive" not in restless.chat(stream=True).body
+def test_a_lively_stream_has_no_comments(up, monkeypatch):
+    monkeypatch.setattr(outlet, "SILENCE", 1.0)
+    up.behaves["lead"] = "tokens:60+pace:0.025"
+    with hosted(configured(up)) as server:
+        assert b": keep-alive" not in server.chat(stream=True).body
 
 
 def test_the_official_client_passes_over_the_comments(up, restless):

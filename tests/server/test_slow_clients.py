@@ -1,4 +1,4 @@
-"""A client that reads slowly, or not at all: the upstream is held back, and in the end the client is let go."""
+"""A client that reads slowly, or not at all: the upstream is held back, in the end the client is let go."""
 
 import contextlib
 import json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
@@ -30,6 +31,14 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(f"moakit.cli.{name}"), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read our output has left, which is its right; nothing more can be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return None
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moakit")
@@ -43,19 +52,22 @@ def moa() -> None:
 
 def main() -> None:
     """Run the command line; errors are one line and a hint on standard error."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What is not text, and what this terminal does not know, is replaced and no error.
+            stream.reconfigure(errors="replace")
     try:
         code = moa(prog_name="moa", standalone_mode=False) or 0
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = MISUSED
     except click.ClickException as error:
         _report(error.format_message(), _usage_hint(error))
         code = MISUSED
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left, which is its right; nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except MoaError as error:
         report(error)
         code = MISUSED if isinstance(error, UserError) else FAILED
@@ -78,7 +90,8 @@ def report(error: MoaError) -> None:
     if isinstance(error, NotEnoughResponses):
         click.secho(f"error: {error.message}", err=True, fg="red")
         for cause in error.exceptions:
-            click.echo(f"  {cause}", err=True)
+            model, what = getattr(cause, "model", ""), getattr(cause, "message", None) or str(cause)
+            click.echo(f"  {model}: {what}" if model else f"  {what}", err=True)
         hints = {cause.hint for cause in error.exceptions if isinstance(cause, MoaError) and cause.hint}
         for hint in sorted(hints):
             click.secho(f"hint: {hint}", err=True, fg="cyan")

@@ -9,18 +9,18 @@ from typing import Any
 import click
 import msgspec
 
-from moakit.cli.options import chosen, ensemble_options, loaded, sampling
+from moakit.cli.options import chosen, ensemble_options, loaded, sampling, text_typed
 from moakit.errors import InvalidRequest
 from moakit.layers import Layer
 from moakit.types import Answer, Message
 
 
 @click.command()
-@click.argument("prompt", required=False)
+@click.argument("prompt", nargs=-1, callback=text_typed)
 @ensemble_options
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as JSON.")
 def ask(
-    prompt: str | None,
+    prompt: str,
     *,
     ensemble: str | None,
     proposers: tuple[str, ...],
@@ -39,7 +39,7 @@ def ask(
     answer streams; into a pipe goes the answer's text alone.
     """
     messages = _messages(prompt, system)
-    config = loaded(config_file, quiet=as_json)
+    config = loaded(config_file, quiet=as_json or bool(proposers or aggregator))
     layer = chosen(
         config,
         ensemble=ensemble,
@@ -67,6 +67,9 @@ def answer_live(layer: Layer, messages: list[Message], parameters: dict[str, Any
         try:
             for event in stream:
                 view.take(event)
+        except KeyboardInterrupt:
+            view.stop()
+            raise
         finally:
             view.close()
         return stream.answer
@@ -75,16 +78,19 @@ def answer_live(layer: Layer, messages: list[Message], parameters: dict[str, Any
 def _answer_plainly(layer: Layer, messages: list[Message], parameters: dict[str, Any]) -> None:
     last = "\n"
     with layer.stream(messages, **parameters) as stream:
-        for text in stream.text:
-            click.echo(text, nl=False)
-            last = text[-1:] or last
-        if last != "\n":
-            click.echo()
+        try:
+            for text in stream.text:
+                click.echo(text, nl=False)
+                last = text[-1:] or last
+        finally:
+            # Whatever comes next, an error too, begins on a line of its own.
+            if last != "\n":
+                click.echo()
         for call in stream.answer.failures:
-            click.echo(f"warning: without {call.model}: {call.message}", err=True)
+            click.echo(f"warning: without {call.message}", err=True)
 
 
-def _messages(prompt: str | None, system: str | None) -> list[Message]:
+def _messages(prompt: str, system: str | None) -> list[Message]:
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
     text = "\n\n".join(part for part in (prompt, piped) if part)
     if not text:

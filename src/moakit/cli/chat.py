@@ -33,7 +33,7 @@ def chat(
     config_file: Path | None,
 ) -> None:
     """Talk with an ensemble; it remembers the conversation."""
-    config = loaded(config_file)
+    config = loaded(config_file, quiet=bool(proposers or aggregator))
     layer = chosen(
         config,
         ensemble=ensemble,
@@ -56,13 +56,14 @@ def chat(
             messages = list(head)
             click.secho("a new conversation", err=True, dim=True)
         elif text.startswith("/"):
-            click.secho(HELP, err=True, dim=True)
+            click.secho(f"there is no {text.split()[0]}: {HELP}", err=True, dim=True)
         elif text:
             asked: list[Message] = [*messages, {"role": "user", "content": text}]
             try:
                 answer = answer_live(layer, asked, sampling(temperature, max_tokens))
             except KeyboardInterrupt:
-                click.secho("\nstopped", err=True, dim=True)
+                # The view has said that it was stopped; the conversation goes on without the question.
+                continue
             except MoaError as error:
                 # The conversation goes on as if the question had not been asked.
                 report(error)

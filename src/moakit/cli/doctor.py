@@ -17,7 +17,7 @@ from moakit.config import Config, load
 from moakit.config.build import agents
 from moakit.errors import MoaError
 from moakit.models import discover
-from moakit.models.providers import Endpoint
+from moakit.models.providers import Endpoint, without_password
 from moakit.run import background
 
 PATIENCE = 10.0
@@ -68,21 +68,22 @@ async def _check(endpoint: Endpoint, used: set[str], config: Config) -> bool:
             f"{endpoint.name}: there is no key", f"set {endpoint.key_variable} in the environment or in .env"
         )
         return False
+    where = f"{endpoint.name} at {without_password(endpoint.base_url)}"
     started = time.monotonic()
     try:
         listed = await discover.list_models(endpoint, config.environ, within=PATIENCE)
-    except (TimeoutError, OSError, ValueError) as error:
-        what = str(error) or f"no answer within {PATIENCE:g} s"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what this command is there to tell
+        what = " ".join(str(error).split()) or f"no answer within {PATIENCE:g} s"
         hint = (
             "check its key"
             if "401" in what or "403" in what
             else "is the server running, and the address right?"
         )
-        _bad(f"{endpoint.name} at {endpoint.base_url}: {what}", hint)
+        _bad(f"{where}: {without_password(what)}", hint)
         return False
     took = time.monotonic() - started
     missing = sorted(model for model in used if model not in listed and f"{model}:latest" not in listed)
-    _good(f"{endpoint.name} at {endpoint.base_url}: {len(listed)} models in {took * 1000:.0f} ms")
+    _good(f"{where}: {len(listed)} models in {took * 1000:.0f} ms")
     for model in missing:
         _bad(f"{endpoint.name} does not list {model!r}", "`moa models --all` prints what it lists")
     return not missing

@@ -57,7 +57,10 @@ def init(*, env_file: Path | None, output: Path, force: bool) -> None:
         notes = [f"keys are still read from {env_file}, which has to lie beside {output} as .env"]
     else:
         data, notes, _ = discovered(environment([Path.cwd()]))
-    output.write_text(HEADER + to_toml(data), encoding="utf-8")
+    try:
+        output.write_text(HEADER + to_toml(data), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
     for note in notes:
         click.secho(note, err=True, dim=True)
     click.echo(f"wrote {output}: {', '.join(data['ensembles'])}", err=True)

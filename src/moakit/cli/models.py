@@ -11,7 +11,7 @@ from moakit.cli.options import config_option, loaded
 from moakit.config import Config
 from moakit.models import discover
 from moakit.models.demo import NAMES
-from moakit.models.providers import DEMO, Endpoint
+from moakit.models.providers import DEMO, Endpoint, without_password
 from moakit.run import background
 
 PATIENCE = 5.0
@@ -36,10 +36,10 @@ def models(*, everything: bool, config_file: Path | None) -> None:
     if everything:
         for endpoint, found in background.call(_listed(config)):
             if isinstance(found, str):
-                click.secho(f"{endpoint.name}: {found}", err=True, dim=True)
+                click.secho(f"{endpoint.name}: {without_password(found)}", err=True, dim=True)
             else:
                 for model in found:
-                    click.echo(f"{endpoint.name}/{model}\t{endpoint.base_url}")
+                    click.echo(f"{endpoint.name}/{model}\t{without_password(endpoint.base_url)}")
         for model in NAMES:
             click.echo(f"{DEMO}/{model}\tdemo model, not a language model")
 
@@ -50,8 +50,8 @@ async def _listed(config: Config) -> list[tuple[Endpoint, tuple[str, ...] | str]
     async def ask(endpoint: Endpoint) -> tuple[Endpoint, tuple[str, ...] | str]:
         try:
             return endpoint, await discover.list_models(endpoint, config.environ, within=PATIENCE)
-        except (TimeoutError, OSError, ValueError) as error:
-            return endpoint, str(error) or "did not answer in time"
+        except Exception as error:  # noqa: BLE001 - one provider's trouble does not hide the others
+            return endpoint, " ".join(str(error).split()) or "did not answer in time"
 
     local = [(found.endpoint, found.models) for found in await discover.probe(config.environ)]
     asked = await asyncio.gather(*map(ask, endpoints.values()))

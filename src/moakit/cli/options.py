@@ -23,6 +23,15 @@ config_option = click.option(
 )
 
 
+def text_typed(
+    _ctx: click.Context, _option: click.Parameter, value: str | tuple[str, ...] | None
+) -> str | None:
+    """Return what was typed, as one text, with every byte that is not text replaced."""
+    if isinstance(value, tuple):
+        value = " ".join(value)
+    return None if value is None else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def ensemble_options(command: F) -> F:
     """Add the options that choose or make an ensemble."""
     for option in reversed(
@@ -42,10 +51,26 @@ def ensemble_options(command: F) -> F:
             click.option(
                 "--layers", type=click.IntRange(min=2), help="Depth with the aggregator [default: 2]."
             ),
-            click.option("--deadline", type=float, metavar="SECONDS", help="The longest the run may take."),
-            click.option("-s", "--system", metavar="TEXT", help="A system prompt."),
-            click.option("-t", "--temperature", type=float, help="The final layer's temperature."),
-            click.option("--max-tokens", type=int, help="The longest answer, in tokens."),
+            click.option(
+                "--deadline",
+                type=click.FloatRange(min=0, min_open=True),
+                metavar="SECONDS",
+                help="The longest the run may take.",
+            ),
+            click.option("-s", "--system", metavar="TEXT", callback=text_typed, help="A system prompt."),
+            click.option(
+                "-t",
+                "--temperature",
+                type=click.FloatRange(0, 2),
+                metavar="NUMBER",
+                help="The final layer's temperature.",
+            ),
+            click.option(
+                "--max-tokens",
+                type=click.IntRange(min=1),
+                metavar="TOKENS",
+                help="The longest answer, in tokens.",
+            ),
             config_option,
         )
     ):
@@ -67,6 +92,9 @@ def chosen(
         if ensemble:
             raise click.UsageError("-e names an ensemble, -p and -a make one: use either")
         team = list(proposers) or [str(aggregator)]
+        for model in (*team, aggregator or team[0]):
+            # What was typed has no path in a file: an unknown name is told as it is.
+            config.model(model)
         made: dict[str, Any] = {"proposers": team, "aggregator": aggregator or team[0]}
         made |= {"layers": layers} if layers else {}
         made |= {"deadline": deadline} if deadline else {}

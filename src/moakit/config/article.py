@@ -130,7 +130,7 @@ class _Reader:
         text = self._get(name)
         if not text:
             return default
-        if not text.isdigit() or int(text) < 1:
+        if not text.isdecimal() or int(text) < 1:
             raise ConfigError(f"{self.prefix}_{name} = {text!r} is not a whole number, 1 or more")
         return int(text)
 

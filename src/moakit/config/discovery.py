@@ -8,7 +8,7 @@ from typing import Any
 
 from moakit.config import article
 from moakit.models import discover
-from moakit.models.providers import Endpoint
+from moakit.models.providers import Endpoint, without_password
 from moakit.run import background
 
 WIDTH = 3
@@ -29,7 +29,7 @@ def discovered(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str], d
         if endpoint.name not in taken:
             sources.append((endpoint, by_size(models)))
             count = f"{len(models)} model{'s' if len(models) != 1 else ''}"
-            notes.append(f"{endpoint.name}: {count} at {endpoint.base_url}")
+            notes.append(f"{endpoint.name}: {count} at {without_password(endpoint.base_url)}")
     if sources:
         config["ensembles"]["moa"] = ensemble_over([(endpoint.name, models) for endpoint, models in sources])
         config.setdefault("default", "moa")

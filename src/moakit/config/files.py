@@ -79,7 +79,10 @@ class Config(Mapping[str, Layer]):
         try:
             return self._ensembles[name]
         except KeyError:
-            known = ", ".join(self._ensembles) or "none"
+            if not self._ensembles:
+                hint = "describe one under [ensembles.NAME]"
+                raise ConfigError("the configuration has no ensembles", hint=hint) from None
+            known = ", ".join(self._ensembles)
             raise UnknownModel("ensemble", name, self._ensembles, hint=f"there are: {known}") from None
 
     def __iter__(self) -> Iterator[str]:
@@ -103,7 +106,7 @@ class Config(Mapping[str, Layer]):
         return build(config, path, self.context)
 
     def configured(self, name: str) -> bool:
-        """Say whether a model's provider is set up here: in the file, in an ensemble, by a key."""
+        """Say whether a provider is set up here: by a table, in an ensemble, or by a variable."""
         provider, _ = split_name(name)
         if provider == DEMO or provider in self.endpoints or provider in self._used:
             return True

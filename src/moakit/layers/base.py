@@ -290,6 +290,10 @@ def checked_parameters(parameters: Mapping[str, Any], extra: Mapping[str, Any] |
     """Return the sampling for the final layer; an unknown name is a ConfigError with the nearest one."""
     for name in parameters:
         if name not in PARAMETERS:
+            if name in Settings.__struct_fields__:
+                raise ConfigError(
+                    f"{name!r} is a setting, not sampling", hint="set it on the ensemble or a layer"
+                )
             near = nearest(name, PARAMETERS)
             hint = f"did you mean {near!r}?" if near else "what a provider alone knows goes into extra={…}"
             raise ConfigError(f"unknown parameter {name!r}", hint=hint)

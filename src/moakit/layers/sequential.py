@@ -28,6 +28,7 @@ class Sequential(Layer):
     """
 
     in_order: ClassVar[bool] = True
+    words: ClassVar[tuple[str, ...]] = ("name", "description")
 
     def __init__(
         self, *layers: Layer | str | Model, name: str = "", description: str = "", **settings: Any
@@ -37,7 +38,7 @@ class Sequential(Layer):
         self.layers = tuple(as_layer(layer) for layer in layers)
         self.name = name
         self.description = description
-        self.settings = settings_from(name or type(self).__name__, **settings)
+        self.settings = settings_from(name or type(self).__name__, self.words, **settings)
         self.shape(None)
         # What such a layer gives is known only when it runs, so the next one is asked then.
         self._open = tuple(layer.shape(None) is None for layer in self.layers)

@@ -77,8 +77,17 @@ def _check_enough(run: Run, got: int, minimum: int, causes: list[Exception], tim
         return
     late = run.dropped - len(causes)
     if late:
-        causes.append(DeadlineExceeded(f"{late} gave no response within {timeout:.3g} s", path=run.path))
-    name = type(run.layer).__name__
+        causes.append(
+            DeadlineExceeded(
+                f"{late} did not answer within {timeout:.3g} s", path=run.path, hint="raise `deadline`"
+            )
+        )
+    where = (
+        f"layer {int(run.path) + 1}" if run.path.isdecimal() else f"{type(run.layer).__name__} at {run.path}"
+    )
+    place = where if run.path else type(run.layer).__name__
+    if not got:
+        raise NotEnoughResponses(f"no proposer answered ({place})", causes)
     raise NotEnoughResponses(
-        f"{name} at {run.path or 'the root'} has {got} of the {minimum} responses it needs", causes
+        f"only {got} of the {minimum} proposers that are needed answered ({place})", causes
     )

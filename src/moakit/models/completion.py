@@ -8,7 +8,7 @@ import msgspec
 
 from moakit.errors import BadResponse
 from moakit.models import failures, fields, reasoning
-from moakit.models.base import Reply
+from moakit.models.base import Listener, Reply
 from moakit.models.sse import MARK
 
 
@@ -106,3 +106,20 @@ def _reply_from_any(body: bytes, *, model: str, key: str | None) -> Reply:
             extra=extra,
         )
     )
+
+
+def tell(reply: Reply, listener: Listener) -> None:
+    """Tell an answer that came whole although a stream was asked for, as some servers send it."""
+    if reply.reasoning:
+        listener(reply.reasoning, "reasoning")
+    if reply.text:
+        listener(reply.text)
+    if reply.tool_calls:
+        fragments = [{**call, "index": index} for index, call in enumerate(reply.tool_calls)]
+        listener("", "tool", 0, {"tool_calls": fragments})
+    choices = reply.extra.get("choices")
+    for index, choice in enumerate(choices if isinstance(choices, list) else ()):
+        message = choice.get("message") if isinstance(choice, dict) else None
+        text = fields.text_of(message.get("content")) if isinstance(message, dict) else ""
+        if index and text:
+            listener(text, "content", index)

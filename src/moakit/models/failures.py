@@ -57,7 +57,8 @@ def from_status(
     }
     if status == 429:
         return RateLimited(f"rate limited: {message}", **facts)
-    hint = f"check {key_variable}" if key_variable else "check the provider's api_key"
+    name = key_variable or "its api_key"
+    hint = f"check {name}" if key else f"no key was sent: set {name}"
     return _from_text(f"HTTP {status}: {message}", code, text, facts, hint)
 
 
@@ -83,7 +84,8 @@ def _from_text(
         return ContextTooLong(message, hint="shorten the prompt or use a model with a larger window", **facts)
     if code in ("content_filter", "content_policy_violation"):
         return ContentFiltered(message, **facts)
-    hint = "check the model's name with `moa models`" if facts["status"] == 404 else None
+    missing = facts["status"] == 404
+    hint = "is the model's name one of `moa models --all`, does base_url end in /v1?" if missing else None
     return BadResponse(message, hint=hint, **facts)
 
 

@@ -22,13 +22,13 @@ from moakit.errors import (
     InvalidRequest,
     ModelTimeout,
 )
-from moakit.models import failures, fields, prices
+from moakit.models import failures, prices
 from moakit.models.base import Listener, Reply
 from moakit.models.chunks import Assembly
-from moakit.models.completion import reply_from
+from moakit.models.completion import reply_from, tell
 from moakit.models.parameters import Parameters
 from moakit.models.pools import Pool, pool_for
-from moakit.models.providers import without_password
+from moakit.models.providers import variable, without_password
 from moakit.models.sse import EventParser
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class OpenAIModel:
     ) -> Reply:
         if response.content_type == "application/json":
             reply = reply_from(await self._read(response), model=self.name, key=self._key)
-            _tell_whole(reply, listener)
+            tell(reply, listener)
             return reply
         parser = EventParser()
         expected = choices if isinstance(choices, int) else 1
@@ -217,7 +217,7 @@ class OpenAIModel:
             body,
             model=self.name,
             key=self._key,
-            key_variable=self.endpoint.key_variable,
+            key_variable=self.endpoint.key_variable or variable(self.endpoint.name, "_API_KEY"),
         )
 
     def _make_headers(self) -> Mapping[str, str]:
@@ -265,7 +265,7 @@ class OpenAIModel:
         if isinstance(error, aiohttp.ClientSSLError):
             hint = "check the address and its certificate"
         elif isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, socket.gaierror):
-            hint = "check the host name in base_url"
+            hint = "is there an internet connection? check the host name in base_url"
         elif not made:
             hint = "is the server running?"
         return ConnectionFailed(
@@ -283,22 +283,9 @@ class OpenAIModel:
             return BadResponse(
                 f"the request cannot be sent: {_plain(error)}", model=self.name, should_retry=False
             )
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return BadResponse("the connection broke off in the middle of the answer", model=self.name)
         return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
-
-
-def _tell_whole(reply: Reply, listener: Listener) -> None:
-    """Tell an answer that came whole although a stream was asked for, as some servers send it."""
-    if reply.reasoning:
-        listener(reply.reasoning, "reasoning")
-    if reply.text:
-        listener(reply.text)
-    if reply.tool_calls:
-        fragments = [{**call, "index": index} for index, call in enumerate(reply.tool_calls)]
-        listener("", "tool", 0, {"tool_calls": fragments})
-    for index, choice in enumerate(reply.extra.get("choices", ())):
-        text = fields.text_of((choice.get("message") or {}).get("content"))
-        if index and text:
-            listener(text, "content", index)
 
 
 def _too_large(limit: int) -> BadResponse:
@@ -306,4 +293,7 @@ def _too_large(limit: int) -> BadResponse:
 
 
 def _plain(error: Exception) -> str:
-    return without_password(str(error)) or type(error).__name__
+    # aiohttp wraps the system's words, "Connection refused", into its own terms.
+    inner = getattr(error, "os_error", None)
+    words = getattr(inner, "strerror", None) or str(error)
+    return without_password(str(words)) or type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def seconds(value: float) -> str:
     """Return seconds with one decimal, or minutes and seconds."""
@@ -19,4 +21,8 @@ def dollars(cost: float | None) -> str:
         return "cost unknown"
     if cost == 0:
         return "$0"
-    return f"${cost:.2f}" if cost >= 1 else f"${cost:.6f}".rstrip("0") if cost < 0.001 else f"${cost:.4f}"
+    if cost >= 1:
+        return f"${cost:.2f}"
+    if cost >= 0.001:
+        return f"${cost:.4f}"
+    return f"${cost:.{2 - math.floor(math.log10(cost))}f}".rstrip("0")

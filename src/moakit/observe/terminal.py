@@ -29,6 +29,8 @@ from moakit.observe.figures import dollars, seconds, tokens
 from moakit.types import Answer
 
 REFRESH = 12
+# What a model or a provider writes must not move the cursor, set the clipboard or the title.
+_CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 class _Line:
@@ -47,16 +49,20 @@ class _Line:
         mark: RenderableType = self.spinner
         if self.state == "done":
             mark = Text("✓", style="green")
+        elif self.state == "answering":
+            mark = Text("→", style="cyan")
+        elif self.state == "stopped":
+            mark = Text("·", style="dim")
         elif self.state == "failed":
             mark = Text("✗", style="red")
         return (
             mark,
-            Text(self.model, style="bold" if self.state != "failed" else "dim"),
+            Text(visible(self.model), style="bold" if self.state != "failed" else "dim"),
             Text.from_markup(self.note()),
         )
 
     def note(self) -> str:
-        if self.state in ("done", "failed", "retrying"):
+        if self.state in ("done", "failed", "retrying", "answering", "stopped"):
             return self.text
         what = "aggregating" if self.role == "aggregator" else "writing"
         return f"[dim]{what}, about {tokens(self.written)}[/dim]" if self.written else "[dim]waiting[/dim]"
@@ -98,7 +104,7 @@ class TerminalView:
                 self._mark(event.path, "failed", f"[red]{escape(_short(event.error))}[/red]")
             case RunFinished():
                 self.close()
-                self.console.print(f"\n[dim]{escape(closing(event.answer))}[/dim]")
+                self.console.print(f"\n[dim]{escape(visible(closing(event.answer)))}[/dim]")
             case RunFailed():
                 self.close()
 
@@ -106,6 +112,14 @@ class TerminalView:
         line = self._lines.get(path)
         if line is not None:
             line.state, line.text = state, text
+
+    def stop(self) -> None:
+        """Show that the run was stopped by the user."""
+        for line in self._lines.values():
+            if line.state not in ("done", "failed"):
+                line.state, line.text = "stopped", "[dim]stopped[/dim]"
+        self.close()
+        self.console.print("[dim]stopped[/dim]")
 
     def close(self) -> None:
         """End the live part and the line the answer stands on."""
@@ -147,11 +161,14 @@ class TerminalView:
         if not self._answering:
             line = self._lines.get(event.path)
             if line is not None:
-                line.state, line.text = "done", f"[dim]answering after {seconds(event.at)}[/dim]"
+                line.state, line.text = (
+                    "answering",
+                    f"[dim]answers, {seconds(event.at)} after the start[/dim]",
+                )
             self._end()
             self._answering = True
             self.console.print()
-        self.out.write(event.text)
+        self.out.write(visible(event.text))
         self.out.flush()
         self._ended_with = event.text[-1:] or self._ended_with
 
@@ -184,13 +201,19 @@ def closing(answer: Answer) -> str:
         f"{calls} call{'' if calls == 1 else 's'}",
     ]
     if answer.failures:
-        lost = ", ".join(f"{call.model} {call.status}" for call in answer.failures)
+        ends = {"cancelled": "dropped"}
+        lost = ", ".join(f"{call.model} ({ends.get(call.status, call.status)})" for call in answer.failures)
         parts.append(f"without {lost}")
     elif answer.degraded:
         parts.append("degraded")
     return " · ".join(parts)
 
 
+def visible(text: str) -> str:
+    """Return a text without what a terminal would obey instead of showing it."""
+    return text.translate(_CONTROL)
+
+
 def _short(error: Exception) -> str:
-    text = getattr(error, "message", None) or str(error)
+    text = visible(getattr(error, "message", None) or str(error))
     return text if len(text) <= 100 else text[:99] + "…"

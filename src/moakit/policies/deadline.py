@@ -44,7 +44,7 @@ class Deadline:
 
     def _ring(self) -> None:
         self.expired = True
-        self._task.cancel()
+        self._task.cancel("the time was up")
 
     def _move(self, when: float) -> None:
         self._clock.clear(self._alarm)

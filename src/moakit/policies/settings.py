@@ -76,13 +76,16 @@ _COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1}
 _CHOICES = {"on_no_references": ("error", "answer"), "on_no_aggregator": ("error", "best")}
 
 
-def settings_from(owner: str, **given: Any) -> Settings:
-    """Return checked settings; a value out of range is a ConfigError that names the owner and the setting."""
+def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Settings:
+    """Return checked settings; a value out of range is a ConfigError that names the owner and the setting.
+
+    `words` are what the owner takes besides, for "did you mean".
+    """
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
         if name not in Settings.__struct_fields__:
-            near = nearest(name, Settings.__struct_fields__)
-            known = ", ".join(Settings.__struct_fields__)
+            names = (*words, *Settings.__struct_fields__)
+            near, known = nearest(name, names), ", ".join(names)
             raise ConfigError(
                 f"{owner}: unknown setting {name!r}",
                 hint=f"did you mean {near!r}?" if near else f"known: {known}",

@@ -36,11 +36,17 @@ def without_tools(prompt: Prompt) -> Prompt:
         return prompt
     told: list[Message] = []
     names: dict[str, str] = {}
+    results: list[str] = []
     for message in prompt:
         if message.get("role") in ("tool", "function"):
             name = names.get(str(message.get("tool_call_id")), str(message.get("name") or "tool"))
-            _tell(told, f"[result of {name}: {text_of(message)}]")
-        elif calls := _calls(message):
+            results.append(f"[result of {name}: {text_of(message)}]")
+            # In a user turn, so that turns go on taking turns and no conversation ends in the assistant's.
+            del told[len(told) - (len(results) > 1) :]
+            told.append({"role": "user", "content": "\n".join(results)})
+            continue
+        results = []
+        if calls := _calls(message):
             lines = [text_of(message)] if text_of(message) else []
             for call in calls:
                 function = call.get("function") or {}
@@ -59,11 +65,3 @@ def _calls(message: Message) -> Sequence[Mapping[str, Any]]:
     """Return a message's tool calls; `function_call` is the older form of one."""
     old = message.get("function_call")
     return message.get("tool_calls") or ([{"function": old}] if isinstance(old, Mapping) else ())
-
-
-def _tell(told: list[Message], text: str) -> None:
-    last: dict[str, Any] = dict(told[-1]) if told else {}
-    if last.get("role") == "assistant":
-        told[-1] = {**last, "content": f"{text_of(last)}\n{text}"}
-    else:
-        told.append({"role": "assistant", "content": text})

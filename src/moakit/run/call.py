@@ -114,7 +114,13 @@ async def ask(
             length = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
             expected = tokens.estimate_prompt(messages) + length
             async with limiter.permit(expected) as permit:
-                reply = await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
+                try:
+                    reply = await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
+                except CallError as error:
+                    if error.status is not None:
+                        # A refused call took no tokens.
+                        permit.settle(0)
+                    raise
                 permit.settle(reply.usage.total_tokens or expected)
                 return reply
         except CallError as error:

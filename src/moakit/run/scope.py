@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-from moakit.errors import DeadlineExceeded, ShapeError
+from moakit.errors import ConfigError, DeadlineExceeded, ShapeError
 from moakit.events import Event, LayerFinished, LayerStarted
 from moakit.policies.deadline import Deadline
 from moakit.policies.settings import NO_SETTINGS, Settings
@@ -104,7 +104,11 @@ class Run:
         `samples` draws from it; `deadline` is in seconds, when the layer sets none itself.
         """
         journey = self.journey
-        own = layer.settings
+        own = getattr(layer, "settings", None)
+        if own is None:
+            raise ConfigError(
+                f"{layer!r} is not a layer", hint="make an Agent of a model's name once, in __init__"
+            )
         path = self._address(layer, at)
         if sample is None:
             # A layer that runs the same child again draws another sample from it.

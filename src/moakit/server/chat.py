@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
-from moakit.errors import MoaError
 from moakit.run.journey import Journey
 from moakit.server.openwebui.client import shown, speaks, task_of
 from moakit.server.openwebui.dialect import Dialect
 from moakit.server.openwebui.history import cleaned
 from moakit.server.openwebui.tasks import model_for
 from moakit.server.outlet import Outlet, headers_of
-from moakit.server.replies import Failure, failure_of, send_failure, send_json
-from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, read_body, understand
+from moakit.server.replies import Failure, encoded, failure_of, send_body, send_failure
+from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, discard_body, read_body, understand
 from moakit.server.wire import completion, usage_of
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from moakit.config import Config
     from moakit.server.health import Load
+    from moakit.types import Answer
+
+_log = logging.getLogger("moakit.server")
 
 STOPPING = Failure(
     503, "the server is shutting down", kind="server_error", retry_after=1, should_retry=True
@@ -40,7 +43,7 @@ class Chat:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if self._load.draining:
-            await send_failure(send, STOPPING, {"connection": "close"})
+            await _dismiss(STOPPING, receive, send)
             return
         # A task of its own, which ends when the client leaves, or when the server may wait no longer.
         request = asyncio.create_task(self._handle(scope, receive, send))
@@ -59,13 +62,12 @@ class Chat:
         except ConnectionResetError:
             return
         except BodyTooLarge as error:
-            failure = Failure(413, str(error), code="request_too_large")
-            await send_failure(send, failure, {"connection": "close"})
+            await _dismiss(Failure(413, str(error), code="request_too_large"), receive, send)
             return
         except BodyTimeout as error:
             await send_failure(send, Failure(408, str(error)), {"connection": "close"})
             return
-        except MoaError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
             await send_failure(send, failure_of(error))
             return
         except asyncio.CancelledError:
@@ -89,20 +91,34 @@ class Chat:
             return work._replace(ensemble=model_for(task, work.ensemble, self._config))
         return work._replace(dialect=dialect, show=shown(headers, server.show_proposers))
 
+    @staticmethod
+    async def _run(journey: Journey, work: Work) -> Answer:
+        """Run the ensemble; one line in the log for each run that failed or went without something."""
+        try:
+            answer = await journey.execute(work.ensemble, work.prompt)
+        except Exception as error:
+            _log.warning("%s %s failed: %s", journey.run_id, work.name, error)
+            raise
+        if answer.degraded:
+            lost = "; ".join(call.message for call in answer.failures)
+            _log.warning("%s %s is degraded: %s", journey.run_id, work.name, lost or "a fallback answered")
+        return answer
+
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
         journey = Journey(name=work.name, parameters=work.parameters)
         try:
-            answer = await journey.execute(work.ensemble, work.prompt)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
+            answer = await self._run(journey, work)
+            usage = usage_of(answer, report=self._config.server.usage)
+            body = encoded(completion(answer, work.name, usage))
+        except Exception as error:  # noqa: BLE001 - as above
             await send_failure(send, failure_of(error), headers_of(journey))
             return
         except asyncio.CancelledError:
             if self._load.stopped:
                 await send_failure(send, STOPPING, headers_of(journey))
             raise
-        usage = usage_of(answer, report=self._config.server.usage)
-        await send_json(send, 200, completion(answer, work.name, usage), headers_of(journey))
+        await send_body(send, 200, body, headers_of(journey))
 
     async def _streamed(self, work: Work, send: Send) -> None:
         """Send the answer as server-sent events."""
@@ -121,7 +137,7 @@ class Chat:
         )
         outlet.attend(journey)
         try:
-            answer = await journey.execute(work.ensemble, work.prompt)
+            answer = await self._run(journey, work)
             await outlet.finish(answer)
         except Exception as error:  # noqa: BLE001 - as above
             await _tell(failure_of(error), outlet, send, journey)
@@ -131,6 +147,17 @@ class Chat:
             raise
         finally:
             outlet.close()
+
+
+async def _dismiss(failure: Failure, receive: Receive, send: Send) -> None:
+    """Send an error to a client that may still be sending, and close the connection when it has read it."""
+
+    async def hold(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await send_failure(hold, failure, {"connection": "close"})
+    await discard_body(receive)
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _tell(failure: Failure, outlet: Outlet, send: Send, journey: Journey) -> None:

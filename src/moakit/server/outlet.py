@@ -109,10 +109,14 @@ class Outlet(Gate):
         self._sending = True
         try:
             if not self.started:
-                self.started = True
                 await self._send({"type": "http.response.start", "status": 200, "headers": self._head()})
+                self.started = True
             self._sent_at = self._loop.time()
             await self._send({"type": "http.response.body", "body": body, "more_body": not self._last})
+        except asyncio.CancelledError:
+            # Sending waits before it writes, so none of this went out: whoever comes next sends it.
+            self._pending.insert(0, body)
+            raise
         finally:
             self._sending = False
             if self._turns:

@@ -112,7 +112,16 @@ async def send_json(
     send: Send, status: int, content: object, headers: Mapping[str, str] | None = None
 ) -> None:
     """Send a JSON answer."""
-    body = msgspec.json.encode(content)
+    await send_body(send, status, encoded(content), headers)
+
+
+def encoded(content: object) -> bytes:
+    """Return content as JSON."""
+    return msgspec.json.encode(content)
+
+
+async def send_body(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    """Send an answer that is JSON already."""
     raw = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     raw += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 BODY_TIMEOUT = 30.0
 """Seconds a client has to send its request."""
+LINGER = 2.0
+"""Seconds that a body nobody wants is still read for."""
 MOST_MESSAGES = 10_000
 MOST_CHOICES = 16
 MOST_NESTING = 100
@@ -76,6 +79,14 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     except TimeoutError:
         raise BodyTimeout(f"the request's body did not arrive within {BODY_TIMEOUT:g} s") from None
     return b"".join(parts)
+
+
+async def discard_body(receive: Receive) -> None:
+    """Read what a client is still sending, for a while: were it cut off, it would not read its answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while (await receive()).get("more_body", False):
+                pass
 
 
 def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
