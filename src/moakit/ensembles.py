@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
-from moakit.layers.aggregator import Aggregator, settings_config
+from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
 from moakit.layers.proposers import Proposers
 from moakit.layers.sequential import Sequential
@@ -95,7 +95,7 @@ class MoA(Sequential):
             "aggregator": lead["aggregate"] if set(lead) == {"aggregate"} else lead,
             **({"layers": len(self.layers)} if len(self.layers) != 2 else {}),
             **self.proposers.options(),
-            **settings_config(self.settings),
+            **self.settings.to_config(),
         }
 
 

@@ -181,3 +181,13 @@ def test_an_ensemble_of_a_file_makes_itself_again_with_its_providers(folder):
     loaded = moakit.load()
     again = loaded.agent(loaded["x"].to_config())
     assert again == loaded["x"] and again.name == "x"
+
+
+def test_a_template_of_proposers_survives():
+    config = {
+        "layers": [
+            {"propose": ["demo/planner"], "prompt": {"instructions": "Be brief."}},
+            {"aggregate": "demo/editor"},
+        ]
+    }
+    assert from_config(config).to_config() == config

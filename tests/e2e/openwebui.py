@@ -68,7 +68,9 @@ class OpenWebUI:
 
     def connect(self, *base_urls: str, key: str = "", headers: Mapping[str, str] | None = None) -> None:
         """Replace the OpenAI connections, as Admin Settings > Connections does."""
-        configs = {str(number): {"enable": True, "headers": dict(headers or {})} for number in range(len(base_urls))}
+        configs = {
+            str(number): {"enable": True, "headers": dict(headers or {})} for number in range(len(base_urls))
+        }
         self.api(
             "POST",
             "/openai/config/update",

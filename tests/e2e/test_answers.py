@@ -66,7 +66,7 @@ def test_the_info_tooltip_has_totals_and_cost(chat: ChatPage) -> None:
     chat.finished()
     chat.page.locator('button[id^="info-"]').hover()
     tooltip = chat.page.locator(".tippy-content")
-    for part in ("total_tokens", "cost: 0.00", "run_id", "lab/qwen-2.5-72b", "role: \"aggregator\""):
+    for part in ("total_tokens", "cost: 0.00", "run_id", "lab/qwen-2.5-72b", 'role: "aggregator"'):
         expect(tooltip).to_contain_text(part)
 
 

@@ -67,9 +67,7 @@ def test_connect_with_function_installs_it_ready_to_use(
         site.api("DELETE", "/api/v1/functions/id/moakit/delete")
 
 
-def test_connect_takes_an_administrators_api_key(
-    connect: Connect, site: OpenWebUI, served: Served
-) -> None:
+def test_connect_takes_an_administrators_api_key(connect: Connect, site: OpenWebUI, served: Served) -> None:
     settings = site.api("GET", "/api/v1/auths/admin/config")
     site.api("POST", "/api/v1/auths/admin/config", {**settings, "ENABLE_API_KEYS": True})
     key = site.api("POST", "/api/v1/auths/api_key")["api_key"]

@@ -62,9 +62,7 @@ def test_stop_ends_every_call_through_the_function(chat: ChatPage, up: Upstream)
     assert {call.status for call in calls} == {"aborted"}
 
 
-def test_background_tasks_take_one_small_call_each_through_the_function(
-    chat: ChatPage, up: Upstream
-) -> None:
+def test_background_tasks_take_one_small_call_each_through_the_function(chat: ChatPage, up: Upstream) -> None:
     chat.open("moakit.panel").ask(QUESTION)
     chat.settled(up, tasks=3)
     assert sorted(call.model for call in up.calls) == sorted([*PROPOSALS, "llama-3.3-70b", *["small"] * 3])

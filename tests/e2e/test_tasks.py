@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.openwebui import OpenWebUI
 from tests.e2e.page import ChatPage
-from tests.e2e.setting import PROPOSALS, QUESTION, dialect_url
+from tests.e2e.setting import PROPOSALS, QUESTION
 from tests.server.serving import KEY, Served
 from tests.upstream import Upstream
 

@@ -10,7 +10,7 @@ from moakit.layers.agent import Agent, as_agent, as_layer
 from moakit.layers.base import Layer
 from moakit.models.base import Model
 from moakit.policies.settings import Settings, settings_from
-from moakit.prompts import Layout, Template
+from moakit.prompts import Layout
 from moakit.run.scope import References, Run
 from moakit.types import Prompt, Response
 
@@ -93,7 +93,7 @@ class Aggregator(Layer):
 
     def to_config(self) -> Any:
         """Return `{"aggregate": …}` with the settings."""
-        return {"aggregate": self.agent.to_config(), **settings_config(self.settings)}
+        return {"aggregate": self.agent.to_config(), **self.settings.to_config()}
 
     def _measure(self) -> None:
         width = self.agent.shape(None)
@@ -114,19 +114,3 @@ def best(references: References) -> Response:
         return (shared if len(others) > 1 else 0.0, len(one.text))
 
     return max(references, key=agreement)
-
-
-def settings_config(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain data; a prompt given as a function has no configuration."""
-    config = settings.given()
-    prompt = config.get("prompt")
-    if isinstance(prompt, Template):
-        plain = Template()
-        config["prompt"] = {
-            name: text
-            for name in ("instructions", "opening", "closing")
-            if (text := getattr(prompt, name)) != getattr(plain, name)
-        }
-    elif prompt is not None and not isinstance(prompt, str):
-        raise MoaError("a prompt that is a function has no configuration", hint="use a Template")
-    return config

@@ -110,7 +110,9 @@ class Proposers(Layer):
 
     def to_config(self) -> Any:
         """Return `{"propose": […]}` with the settings."""
-        return {"propose": [layer.to_config() for layer in self.layers], **self.options()}
+        samples = {"samples": self.samples} if self.samples != 1 else {}
+        team = [layer.to_config() for layer in self.layers]
+        return {"propose": team, **samples, **self.settings.to_config()}
 
     def _measure(self) -> None:
         width = sum(self._draws(layer) for layer in self.layers)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
 from moakit.layers.agent import Agent, as_layer
-from moakit.layers.aggregator import Aggregator, settings_config
+from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
@@ -90,7 +90,7 @@ class Sequential(Layer):
         """Return the long form: `{"layers": […]}` with the settings."""
         named = {key: value for key in ("name", "description") if (value := getattr(self, key))}
         layers = [layer.to_config() for layer in self.layers]
-        return {**named, "layers": layers, **settings_config(self.settings)}
+        return {**named, "layers": layers, **self.settings.to_config()}
 
     def __getitem__(self, key: int | str | slice) -> Layer:
         """Return a layer by index or address, or a Sequential of a slice."""

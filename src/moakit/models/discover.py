@@ -52,19 +52,25 @@ async def list_models(
     import aiohttp
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=within)) as session:
-        return await _ask(session, endpoint, endpoint.key(environ))
+        try:
+            listed = await _ask(session, endpoint, endpoint.key(environ))
+        except aiohttp.ClientError as error:
+            raise OSError(str(error) or type(error).__name__) from error
+    return tuple(name for name, _ in listed)
 
 
 async def _models(session: object, endpoint: Endpoint) -> tuple[str, ...]:
     import aiohttp
 
     try:
-        return await _ask(session, endpoint, endpoint.key())
+        listed = await _ask(session, endpoint, endpoint.key())
     except (aiohttp.ClientError, OSError, ValueError):
         return ()
+    return tuple(name for name, owner in listed if owner != OURS and not _NOT_CHAT.search(name))
 
 
-async def _ask(session: object, endpoint: Endpoint, key: str | None) -> tuple[str, ...]:
+async def _ask(session: object, endpoint: Endpoint, key: str | None) -> list[tuple[str, str]]:
+    """Return each model's name and owner."""
     import aiohttp
 
     if not isinstance(session, aiohttp.ClientSession):
@@ -75,10 +81,9 @@ async def _ask(session: object, endpoint: Endpoint, key: str | None) -> tuple[st
             raise ValueError(f"HTTP {response.status}")
         try:
             listed = msgspec.json.decode(await response.read())["data"]
-            names = [str(entry["id"]) for entry in listed if entry.get("owned_by") != OURS]
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+            return [(str(entry["id"]), str(entry.get("owned_by"))) for entry in listed]
+        except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
             raise ValueError("the answer is not a list of models") from error
-    return tuple(name for name in names if not _NOT_CHAT.search(name))
 
 
 def keyed(environ: Mapping[str, str]) -> list[Endpoint]:

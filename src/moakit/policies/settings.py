@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from moakit.errors import ConfigError, nearest
-from moakit.prompts.layouts import Layout, layout_named
+from moakit.errors import ConfigError, MoaError, nearest
+from moakit.prompts.layouts import Layout, Template, layout_named
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +54,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def given(self) -> dict[str, Any]:
         """Return the settings that were set."""
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings as plain data; a prompt given as a function has no configuration."""
+        config = self.given()
+        prompt = config.get("prompt")
+        if isinstance(prompt, Template):
+            config["prompt"] = prompt.changed()
+        elif prompt is not None and not isinstance(prompt, str):
+            raise MoaError("a prompt that is a function has no configuration", hint="use a Template")
+        return config
 
 
 INHERITED = tuple(name for name in Settings.__struct_fields__ if name != "deadline")

@@ -57,6 +57,12 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     opening: str = OPENING
     closing: str = CLOSING
 
+    def changed(self) -> dict[str, str]:
+        """Return the texts that are not the default's."""
+        plain = Template()
+        names = self.__struct_fields__
+        return {name: text for name in names if (text := getattr(self, name)) != getattr(plain, name)}
+
     def __call__(self, messages: list[Message], references: Sequence[str], seed: str) -> list[Message]:
         """Return the messages with instructions first and references last; `seed` is the run's id."""
         mark = mark_for(seed, references)
