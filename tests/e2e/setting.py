@@ -60,7 +60,7 @@ PROPOSALS = {
 }
 ANSWER = (
     "The night sky is dark because the universe is young: most starlight has not reached us yet [2]. "
-    "Expansion stretches the light that does arrive [1], and stars burn out before they could fill the sky [3]."
+    "Expansion stretches the light that does arrive [1], and stars burn out before they fill the sky [3]."
 )
 
 

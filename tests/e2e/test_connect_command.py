@@ -18,7 +18,7 @@ Connect = Callable[..., "CompletedProcess[str]"]
 
 @pytest.fixture
 def connect(site: OpenWebUI, served: Served, up: Upstream, tmp_path: Path) -> Connect:
-    """The command in the folder of the running server's configuration, with Open WebUI connected to nothing."""
+    """The command, in a folder with the running server's configuration; nothing is connected yet."""
     site.connect()
     (tmp_path / "moa.toml").write_text(f"{CONFIG}port = {served.port}\n")
 
