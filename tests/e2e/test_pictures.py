@@ -99,6 +99,7 @@ def test_every_screen_fits_its_width(
     shown.messages.get_by_label("Toggle 3 sources").click()
     take("timeline")
     shown.messages.get_by_label("Toggle status history").click()
+    shown.page.mouse.move(5, 300)
     take("answer")
     shown.page.locator('button[id^="info-"]').hover()
     expect(shown.page.locator(".tippy-content")).to_be_visible()

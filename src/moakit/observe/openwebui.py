@@ -121,9 +121,9 @@ class Commentary:
         return _status(" · ".join(parts), done=True)
 
     @staticmethod
-    def failed(message: str) -> Note:
-        """Return the last status of a run that failed."""
-        return _status(f"failed: {_cut(message)}", done=True)
+    def failed() -> Note:
+        """Return the last status of a run that failed; Open WebUI shows the reason in a box below it."""
+        return _status("failed", done=True)
 
     def _begin(self, path: str) -> Iterator[Note]:
         """Tell of a layer that begins: a team of proposers anywhere, others where they are a step."""

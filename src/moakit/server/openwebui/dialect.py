@@ -43,7 +43,7 @@ class Dialect(Outlet):
 
     async def fail(self, failure: Failure) -> None:
         """Send an error inside the stream, after a last status."""
-        self._show(self._commentary.failed(failure.message))
+        self._show(self._commentary.failed())
         await super().fail(failure)
 
     def _closing(self, answer: Answer) -> bytes:
