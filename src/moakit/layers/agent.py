@@ -244,7 +244,13 @@ def _shown(prompt: Prompt, run: Run) -> Prompt:
     """Return the part of the conversation this call sees: tools and their results are the tail's business."""
     if run.settings.multiturn is False:
         prompt = last_turn(prompt)
-    return prompt if run.tail else without_tools(prompt)
+    if run.tail:
+        return prompt
+    # All proposers of a run see the same conversation, so it is told in words once.
+    told = run.journey.told
+    if told is None or told[0] is not prompt:
+        told = run.journey.told = (prompt, without_tools(prompt))
+    return told[1]
 
 
 def as_agent(agent: str | Agent | Model) -> Agent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -10,6 +10,9 @@ from moakit.errors import BadResponse
 from moakit.models import failures, fields, reasoning
 from moakit.models.base import Listener, Reply
 from moakit.models.sse import MARK
+from moakit.types import Usage
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,15 +29,33 @@ class _Choice(msgspec.Struct, forbid_unknown_fields=True):
     logprobs: None = None
 
 
+class _Read(msgspec.Struct):
+    cached_tokens: Count | None = None
+
+
+class _Written(msgspec.Struct):
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
+    prompt_tokens_details: _Read | None = None
+    completion_tokens_details: _Written | None = None
+    prompt_cache_hit_tokens: None = None
+    cost: None = None
+
+
 class _Completion(msgspec.Struct, forbid_unknown_fields=True):
     """The common answer: one text, its usage. Whatever says more does not decode as one."""
 
     choices: tuple[_Choice]
+    usage: _Usage
     id: str | None = None
     object: str | None = None
     created: float | None = None
     model: str | None = None
-    usage: dict[str, Any] | None = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
     error: None = None
@@ -61,10 +82,20 @@ def reply_from(body: bytes, *, model: str, key: str | None) -> Reply:
             text=text,
             reasoning=inner.strip(),
             finish_reason=choice.finish_reason or "stop",
-            usage=fields.usage_from(answer.usage),
-            cost=fields.cost_from(answer.usage),
+            usage=_usage(answer.usage),
             extra=extra,
         )
+    )
+
+
+def _usage(usage: _Usage) -> Usage:
+    read, written = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.total_tokens,
+        (read and read.cached_tokens) or 0,
+        (written and written.reasoning_tokens) or 0,
     )
 
 

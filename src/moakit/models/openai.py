@@ -101,7 +101,8 @@ class OpenAIModel:
             if response.status != 200:
                 await self._refuse(response)
             if listener is None:
-                reply = reply_from(await self._read(response), model=self.name, key=self._key)
+                whole = response.read() if _is_bounded(response) else self._read(response)
+                reply = reply_from(await whole, model=self.name, key=self._key)
             else:
                 reply = await self._stream(response, listener, choices=body.get("n"))
         except (TimeoutError, OSError) as error:
@@ -138,11 +139,9 @@ class OpenAIModel:
         return body
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        length = response.content_length
-        if length is not None and length > ANSWER_LIMIT:
+        """Read a body of unknown size, as far as it is taken."""
+        if response.content_length is not None and response.content_length > ANSWER_LIMIT:
             raise _too_large(ANSWER_LIMIT)
-        if length is not None and "Content-Encoding" not in response.headers:
-            return await response.read()
         parts: list[bytes] = []
         size = 0
         async for part in response.content.iter_any():
@@ -286,6 +285,12 @@ class OpenAIModel:
         if isinstance(error, aiohttp.ClientPayloadError):
             return BadResponse("the connection broke off in the middle of the answer", model=self.name)
         return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
+
+
+def _is_bounded(response: aiohttp.ClientResponse) -> bool:
+    """Say whether the body's length is known to be within the limit."""
+    length = response.content_length
+    return length is not None and length <= ANSWER_LIMIT and "Content-Encoding" not in response.headers
 
 
 def _too_large(limit: int) -> BadResponse:

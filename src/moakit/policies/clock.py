@@ -26,10 +26,10 @@ _clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, Clock] = WeakKeyDictionary
 class Clock:
     """The alarms of one event loop; times are those of `loop.time()`, in seconds."""
 
-    __slots__ = ("__weakref__", "_alarms", "_cleared", "_handle", "_loop", "_number")
+    __slots__ = ("__weakref__", "_alarms", "_cleared", "_handle", "_number", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._alarms: list[Alarm] = []
         self._handle: asyncio.TimerHandle | None = None
         self._number = 0
@@ -58,11 +58,11 @@ class Clock:
     def _arm(self, when: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._handle = self._loop.call_at(when, self._ring)
+        self._handle = self.loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
         self._handle = None
-        now = self._loop.time()
+        now = self.loop.time()
         try:
             while self._alarms:
                 alarm = self._alarms[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from moakit.policies.clock import Alarm, clock_of
+from moakit.policies.clock import Alarm, Clock, clock_of
 
 
 class Deadline:
@@ -18,9 +18,11 @@ class Deadline:
 
     __slots__ = ("_alarm", "_before", "_clock", "_error", "_loop", "_task", "_when", "expired")
 
-    def __init__(self, when: float, error: Callable[[], Exception]) -> None:
+    def __init__(self, when: float, error: Callable[[], Exception], *, clock: Clock | None = None) -> None:
         self._when = when
         self._error = error
+        self._clock = clock or clock_of(asyncio.get_running_loop())
+        self._loop = self._clock.loop
         self.expired = False
 
     def __enter__(self) -> Self:
@@ -29,8 +31,6 @@ class Deadline:
             raise RuntimeError("a deadline needs a running task")
         self._task = task
         self._before = task.cancelling()
-        self._loop = asyncio.get_running_loop()
-        self._clock = clock_of(self._loop)
         self._alarm: Alarm = self._clock.set(self._when, self._ring)
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from moakit.errors import ModelTimeout
+from moakit.policies.clock import Clock, clock_of
 from moakit.policies.deadline import Deadline
 
 MESSAGES = {
@@ -24,15 +25,23 @@ class Timers(Deadline):
     __slots__ = ("_last", "_limits", "_model", "_resting", "_started", "timer")
 
     def __init__(
-        self, model: str, *, total: float, first_token: float | None = None, idle: float | None = None
+        self,
+        model: str,
+        *,
+        total: float,
+        first_token: float | None = None,
+        idle: float | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        clock = clock or clock_of(asyncio.get_running_loop())
         self._limits = (total, first_token, idle)
         self._model = model
         self._last: float | None = None
         self._resting = False
-        self._started = asyncio.get_running_loop().time()
+        self._started = clock.loop.time()
         self.timer = ""
-        super().__init__(self._next()[0], self._timeout)
+        when = self._started + (total if first_token is None else min(total, first_token))
+        super().__init__(when, self._timeout, clock=clock)
 
     def beat(self, now: float | None = None) -> None:
         """Note that a token came, now unless it is said when."""

@@ -150,7 +150,7 @@ async def _attempt(
     attempts.first_token = None
     started = journey.loop.time()
     if not streamed:
-        with Timers(model.name, total=total):
+        with Timers(model.name, total=total, clock=journey.clock):
             reply = await model.respond(messages, parameters, None)
     else:
         timers = Timers(
@@ -158,6 +158,7 @@ async def _attempt(
             total=total,
             first_token=settings.first_token or FIRST_TOKEN,
             idle=settings.idle or IDLE,
+            clock=journey.clock,
         )
         ear = _Ear(run, timers, told=told)
         try:

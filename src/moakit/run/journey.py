@@ -9,6 +9,7 @@ from typing import Any
 
 from moakit.errors import DeadlineExceeded, ShapeError
 from moakit.events import Delta, Event, RunFailed, RunFinished, RunStarted
+from moakit.policies.clock import clock_of
 from moakit.policies.deadline import Deadline
 from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
 from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked
@@ -23,7 +24,7 @@ class Journey:
     """
 
     __slots__ = (
-        "_name", "_readers", "answered", "calls", "degraded", "gate", "layers", "loop", "parameters",
+        "_name", "_readers", "answered", "calls", "clock", "degraded", "gate", "layers", "loop", "parameters",
         "proposers", "references", "run_id", "started", "streaming", "told", "watched",
     )  # fmt: skip
 
@@ -39,6 +40,7 @@ class Journey:
     ) -> None:
         self.run_id = f"run_{os.urandom(8).hex()}"
         self.loop = asyncio.get_running_loop()
+        self.clock = clock_of(self.loop)
         self.started = self.loop.time()
         self.parameters: Mapping[str, Any] = parameters or {}
         self.calls: list[Call] = []
@@ -75,7 +77,7 @@ class Journey:
         if self.watched:
             scope.tell(RunStarted, ensemble=self._name or type(layer).__name__)
         try:
-            with Deadline(scope.deadline_at, lambda: _too_late(deadline)):
+            with Deadline(scope.deadline_at, lambda: _too_late(deadline), clock=self.clock):
                 responses = checked(layer, "", await layer.forward(prompt, NO_REFERENCES, scope))
             answer = self._answer(self._only(layer, responses))
         except Exception as error:
