@@ -26,7 +26,7 @@ class Stream(Gate):
     """
 
     __slots__ = (
-        "_answer", "_ended", "_error", "_events", "_length", "_nudged", "_room", "_start", "_task", "_wake",
+        "_answer", "_ended", "_error", "_events", "_length", "_room", "_start", "_task", "_wake",
     )  # fmt: skip
 
     def __init__(self, start: Callable[[Stream], Awaitable[Answer]]) -> None:
@@ -39,7 +39,6 @@ class Stream(Gate):
         self._answer: Answer | None = None
         self._error: BaseException | None = None
         self._ended = False
-        self._nudged = False
 
     @property
     def answer(self) -> Answer:
@@ -79,12 +78,6 @@ class Stream(Gate):
     def ended(self) -> bool:
         """Whether the run is over."""
         return self._ended
-
-    def nudge(self) -> None:
-        """Let a waiting `take` return an empty list although the run goes on."""
-        self._nudged = True
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
 
     def cancel(self) -> None:
         """Cancel the run without waiting for its end."""
@@ -140,8 +133,7 @@ class Stream(Gate):
         if not self._events:
             self._make_room()
         while not self._events:
-            if self._ended or self._nudged:
-                self._nudged = False
+            if self._ended:
                 return False
             self._wake = loop.create_future()
             await self._wake
