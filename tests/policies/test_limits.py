@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -22,13 +23,22 @@ def endpoint(**settings):
     return Endpoint(**{"name": "lab", "base_url": "http://127.0.0.1/v1"} | settings)
 
 
+@asynccontextmanager
+async def held(limiter, tokens):
+    permit = await limiter.acquire(tokens)
+    try:
+        yield permit
+    finally:
+        permit.release()
+
+
 async def admitted(limiter, *amounts, hold=0.0):
     """Ask for all permits at once; return when each was given, in seconds from the first."""
     loop = asyncio.get_running_loop()
     times = {}
 
     async def call(place, amount):
-        async with limiter.permit(amount):
+        async with held(limiter, amount):
             times[place] = loop.time()
             await asyncio.sleep(hold)
 
@@ -94,7 +104,7 @@ async def test_callers_are_served_in_the_order_they_came():
     served = []
 
     async def call(place, amount):
-        async with limiter.permit(amount):
+        async with held(limiter, amount):
             served.append(place)
 
     await asyncio.gather(*(call(place, amount) for place, amount in enumerate((90, 50, 1, 1, 60))))
@@ -104,7 +114,7 @@ async def test_callers_are_served_in_the_order_they_came():
 async def test_tokens_that_were_not_used_make_room_at_once(monkeypatch):
     monkeypatch.setattr(limits, "MINUTE", 60)
     limiter = Limiter(endpoint(tokens_per_minute=100))
-    async with limiter.permit(100) as permit:
+    async with held(limiter, 100) as permit:
         waiting = asyncio.create_task(admitted(limiter, 60))
         await asyncio.sleep(0.02)
         assert not waiting.done()
@@ -117,21 +127,21 @@ async def test_more_tokens_than_expected_count_as_well():
     loop = asyncio.get_running_loop()
     limiter = Limiter(endpoint(tokens_per_minute=100))
     started = loop.time()
-    async with limiter.permit(10) as permit:
+    async with held(limiter, 10) as permit:
         permit.settle(100)
     await admitted(limiter, 10)
     assert loop.time() - started > MINUTE * 0.95
 
 
 async def test_without_a_token_limit_there_is_nothing_to_settle():
-    async with Limiter(endpoint(concurrency=1)).permit(10) as permit:
+    async with held(Limiter(endpoint(concurrency=1)), 10) as permit:
         permit.settle(1000)
 
 
 @pytest.mark.parametrize("limit", ["requests_per_minute", "concurrency"])
 async def test_a_cancelled_waiter_leaves_its_place_to_others(limit):
     limiter = Limiter(endpoint(**{limit: 1}))
-    async with limiter.permit(1):
+    async with held(limiter, 1):
         waiting = [asyncio.create_task(admitted(limiter, 1)) for _ in range(3)]
         await asyncio.sleep(0.02)
         for task in waiting[:2]:
@@ -154,7 +164,7 @@ async def test_a_cancelled_call_gives_back_its_place():
 async def test_a_failed_call_gives_back_its_place():
     limiter = Limiter(endpoint(concurrency=1))
     with pytest.raises(KeyError):
-        async with limiter.permit(1):
+        async with held(limiter, 1):
             raise KeyError
     async with asyncio.timeout(5):
         await admitted(limiter, 1)

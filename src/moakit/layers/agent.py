@@ -13,7 +13,7 @@ from moakit.layers.base import Layer
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
 from moakit.models import prices
-from moakit.models.base import Model
+from moakit.models.base import Model, Reply
 from moakit.models.resolve import find_model
 from moakit.prompts import compose, last_turn, without_tools
 from moakit.run.call import Attempts, ask
@@ -103,14 +103,33 @@ class Agent(Layer):
         left = len(self._stand_ins)
         agent = self
         while True:
+            before = attempts.count
+            started = run.journey.loop.time()
+            run.tell(CallStarted, model=agent.model, role=run.role)
             try:
-                return (await agent._ask(shown, texts, run, attempts),)
+                reply = await ask(
+                    run,
+                    agent.bound,
+                    agent._messages(shown, texts, run),
+                    agent._sampling(run),
+                    attempts,
+                    timeout=agent.timeout,
+                )
             except CallError as error:
+                agent._record_failure(run, error, "failed", started, attempts.count - before)
                 # What has been shown as the answer cannot be taken back by another model.
                 final = not left or (run.tail and run.journey.answered)
                 run.tell(CallFailed, error=error, final=final)
                 if final:
                     raise
+            except asyncio.CancelledError as error:
+                reason = str(error.args[0]) if error.args and error.args[0] else "the run was cancelled"
+                dropped = CallError(f"dropped: {reason}", model=agent.model)
+                agent._record_failure(run, dropped, "cancelled", started, attempts.count - before)
+                run.tell(CallFailed, error=dropped, final=True)
+                raise
+            else:
+                return (agent._response(reply, run, attempts, attempts.count - before),)
             agent = self._stand_ins[-left]
             left -= 1
 
@@ -156,25 +175,12 @@ class Agent(Layer):
         options = self.options()
         return {"model": self.model, **options} if options else self.model
 
-    async def _ask(self, prompt: Prompt, texts: Sequence[str], run: Run, attempts: Attempts) -> Response:
-        if run.journey.watched:
-            run.tell(CallStarted, model=self.model, role=run.role)
-        messages = compose(
-            prompt, texts, system=self.system, layout=run.settings.prompt or "moakit", seed=run.journey.run_id
-        )
-        started = run.journey.loop.time()
-        before = attempts.count
-        try:
-            reply = await ask(run, self.bound, messages, self._sampling(run), attempts, timeout=self.timeout)
-        except CallError as error:
-            self._record_failure(run, error, "failed", started, attempts.count - before)
-            raise
-        except asyncio.CancelledError as error:
-            reason = str(error.args[0]) if error.args and error.args[0] else "the run was cancelled"
-            dropped = CallError(f"dropped: {reason}", model=self.model)
-            self._record_failure(run, dropped, "cancelled", started, attempts.count - before)
-            run.tell(CallFailed, error=dropped, final=True)
-            raise
+    def _messages(self, prompt: Prompt, texts: Sequence[str], run: Run) -> Prompt:
+        layout = run.settings.prompt or "moakit"
+        return compose(prompt, texts, system=self.system, layout=layout, seed=run.journey.run_id)
+
+    def _response(self, reply: Reply, run: Run, attempts: Attempts, mine: int) -> Response:
+        """Enter a call that succeeded in the ledger, and return its response."""
         response = Response(
             text=reply.text,
             model=self.model,
@@ -198,7 +204,7 @@ class Agent(Layer):
                 usage=reply.usage,
                 cost=reply.cost,
                 seconds=attempts.seconds,
-                attempts=attempts.count - before,
+                attempts=mine,
             )
         )
         if run.journey.watched:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -60,26 +58,22 @@ class Window:
 
 
 class Permit:
-    """Leave for one call; `settle` says how many tokens it took in the end."""
+    """Leave for one call: `settle` says how many tokens it took in the end, `release` that it is over."""
 
-    __slots__ = ("_entry", "_settled", "_window")
+    __slots__ = ("_entry", "_limiter")
 
-    def __init__(
-        self,
-        window: Window | None = None,
-        entry: list[float] | None = None,
-        settled: asyncio.Event | None = None,
-    ) -> None:
-        self._window = window
+    def __init__(self, limiter: Limiter, entry: list[float] | None) -> None:
+        self._limiter = limiter
         self._entry = entry
-        self._settled = settled
 
     def settle(self, tokens: int) -> None:
         """Correct the estimate; without a token limit this does nothing."""
-        if self._window is not None and self._entry is not None:
-            self._window.settle(self._entry, tokens)
-            if self._settled is not None:
-                self._settled.set()
+        if self._entry is not None:
+            self._limiter.settle(self._entry, tokens)
+
+    def release(self) -> None:
+        """Give the place back."""
+        self._limiter.release()
 
 
 class Limiter:
@@ -92,14 +86,27 @@ class Limiter:
         self._turn = asyncio.Lock()
         self._settled = asyncio.Event()
 
-    @asynccontextmanager
-    async def permit(self, tokens: int) -> AsyncIterator[Permit]:
-        """Wait until a call of about this many tokens may be made, and hold its place."""
+    async def acquire(self, tokens: int) -> Permit:
+        """Wait until a call of about this many tokens may be made, and hold its place till it is released."""
+        if self._slots is None:
+            return await self._admit(tokens)
+        await self._slots.acquire()
+        try:
+            return await self._admit(tokens)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def settle(self, entry: list[float], tokens: int) -> None:
+        """Replace a call's estimate by what it really took."""
+        if self._tokens is not None:
+            self._tokens.settle(entry, tokens)
+            self._settled.set()
+
+    def release(self) -> None:
+        """Give a call's place back."""
         if self._slots is not None:
-            async with self._slots:
-                yield await self._admit(tokens)
-        else:
-            yield await self._admit(tokens)
+            self._slots.release()
 
     async def _admit(self, tokens: int) -> Permit:
         loop = asyncio.get_running_loop()
@@ -111,9 +118,7 @@ class Limiter:
                 await self._wait(delay)
             if self._requests:
                 self._requests.take(1, loop.time())
-            if self._tokens is None:
-                return Permit()
-            return Permit(self._tokens, self._tokens.take(tokens, loop.time()), self._settled)
+            return Permit(self, self._tokens.take(tokens, loop.time()) if self._tokens else None)
 
     async def _wait(self, delay: float) -> None:
         # Room may come before the delay is over: when a call turns out to have taken less than expected.

@@ -100,76 +100,64 @@ async def ask(
 
     `timeout` in seconds is the agent's own, before the provider's and the settings'.
     """
-    settings = run.settings
-    retries = DEFAULTS.retries if settings.retries is None else settings.retries
+    journey, settings, endpoint = run.journey, run.settings, model.endpoint
+    now = journey.loop.time
+    retries = (DEFAULTS.retries if settings.retries is None else settings.retries) or 0
+    total = timeout or (endpoint and endpoint.timeout) or settings.timeout or DEFAULTS.timeout or 120.0
+    told = journey.proposers or (journey.streaming and run.tail)
+    streamed = told or settings.first_token is not None or settings.idle is not None
+    limiter = limiter_for(endpoint)
     mine = 0
     while True:
         mine += 1
         attempts.count += 1
-        started = run.journey.loop.time()
+        attempts.first_token = None
+        started = now()
+        permit = ear = None
         try:
-            limiter = limiter_for(model.endpoint)
-            if limiter is None:
-                return await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
-            length = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
-            expected = tokens.estimate_prompt(messages) + length
-            async with limiter.permit(expected) as permit:
-                try:
-                    reply = await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
-                except CallError as error:
-                    if error.status is not None:
-                        # A refused call took no tokens.
-                        permit.settle(0)
-                    raise
-                permit.settle(reply.usage.total_tokens or expected)
-                return reply
+            if limiter is not None:
+                permit = await limiter.acquire(_expected(messages, parameters))
+                started = now()
+            if streamed:
+                timers = Timers(
+                    model.name,
+                    total=total,
+                    first_token=settings.first_token or FIRST_TOKEN,
+                    idle=settings.idle or IDLE,
+                    clock=journey.clock,
+                )
+                ear = _Ear(run, timers, told=told)
+            else:
+                timers = Timers(model.name, total=total, clock=journey.clock)
+            with timers:
+                reply = await model.respond(messages, parameters, ear)
+            if permit is not None and reply.usage.total_tokens:
+                permit.settle(reply.usage.total_tokens)
+            _check(reply, model.name, tail=run.tail)
+            return reply
         except CallError as error:
-            attempts.seconds = run.journey.loop.time() - started
-            if run.tail and attempts.first_token is not None and run.journey.answered:
+            if permit is not None and error.status is not None:
+                # A refused call took no tokens.
+                permit.settle(0)
+            if run.tail and ear is not None and ear.first is not None and journey.answered:
                 raise
-            wait = wait_before(error, mine, retries=retries or 0, remaining=run.remaining)
+            wait = wait_before(error, mine, retries=retries, remaining=run.remaining)
             if wait is None:
                 raise
             run.tell(CallRetried, error=error, wait=wait)
-            await asyncio.sleep(wait)
-
-
-async def _attempt(
-    run: Run,
-    model: Model,
-    messages: Sequence[Message],
-    parameters: Mapping[str, Any],
-    attempts: Attempts,
-    *,
-    timeout: float | None,
-) -> Reply:
-    settings, journey, endpoint = run.settings, run.journey, model.endpoint
-    told = journey.proposers or (journey.streaming and run.tail)
-    streamed = told or settings.first_token is not None or settings.idle is not None
-    total = timeout or (endpoint and endpoint.timeout) or settings.timeout or DEFAULTS.timeout or 120.0
-    attempts.first_token = None
-    started = journey.loop.time()
-    if not streamed:
-        with Timers(model.name, total=total, clock=journey.clock):
-            reply = await model.respond(messages, parameters, None)
-    else:
-        timers = Timers(
-            model.name,
-            total=total,
-            first_token=settings.first_token or FIRST_TOKEN,
-            idle=settings.idle or IDLE,
-            clock=journey.clock,
-        )
-        ear = _Ear(run, timers, told=told)
-        try:
-            with timers:
-                reply = await model.respond(messages, parameters, ear)
         finally:
-            if ear.first is not None:
+            attempts.seconds = now() - started
+            if ear is not None and ear.first is not None:
                 attempts.first_token = ear.first - started
-    attempts.seconds = journey.loop.time() - started
-    _check(reply, model.name, tail=run.tail)
-    return reply
+            if permit is not None:
+                permit.release()
+        await asyncio.sleep(wait)
+
+
+def _expected(messages: Sequence[Message], parameters: Mapping[str, Any]) -> int:
+    """Return about how many tokens a call will take."""
+    length = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
+    return tokens.estimate_prompt(messages) + int(length)
 
 
 def _check(reply: Reply, model: str, *, tail: bool) -> None:

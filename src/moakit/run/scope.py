@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
 from moakit.errors import ConfigError, DeadlineExceeded, ShapeError
 from moakit.events import Event, LayerFinished, LayerStarted
@@ -83,7 +83,7 @@ class Run:
         """Seconds left until the deadline that holds here."""
         return self.deadline_at - self.journey.loop.time()
 
-    async def __call__(
+    def __call__(
         self,
         layer: Runnable,
         prompt: Prompt,
@@ -95,15 +95,14 @@ class Run:
         sample: int | None = None,
         samples: int = 1,
         deadline: float | None = None,
-    ) -> References:
-        """Run a layer inside this one and return its responses.
+    ) -> Coroutine[Any, Any, References]:
+        """Run a layer inside this one; await it for its responses.
 
         Pass `tail=True` when its response will be this layer's own, unchanged, so that it may stream as the
         answer. `role` names its calls in events ("proposer", "aggregator", "judge"). `at` is its place among
         the children, found by itself unless the same layer stands there twice; `sample` numbers the
         `samples` draws from it; `deadline` is in seconds, when the layer sets none itself.
         """
-        journey = self.journey
         own = getattr(layer, "settings", None)
         if own is None:
             raise ConfigError(
@@ -123,7 +122,7 @@ class Run:
             shift = self.shift * samples + sample
             path = f"{path}#{sample}"
         scope = Run(
-            journey,
+            self.journey,
             layer,
             path=path,
             settings=self.settings if own is NO_SETTINGS else own.over(self.settings),
@@ -135,18 +134,26 @@ class Run:
         )
         references = tuple(references)
         if scope.tail:
-            journey.references = references
-        watched = journey.watched and not layer.leaf
-        if watched:
-            scope.tell(LayerStarted, name=type(layer).__name__)
+            self.journey.references = references
         seconds = own.deadline or deadline
-        if seconds is None:
-            responses = await layer.forward(prompt, references, scope)
-        else:
-            responses = await scope.within(seconds, prompt, references)
-        given = checked(layer, path, responses)
+        if layer.leaf and seconds is None:
+            # Nothing to add: the leaf tells of itself, and each coroutine around a call is paid for.
+            return cast("Coroutine[Any, Any, References]", layer.forward(prompt, references, scope))
+        return scope.perform(prompt, references, seconds)
+
+    async def perform(self, prompt: Prompt, references: References, seconds: float | None) -> References:
+        """Run this scope's own layer, within so many seconds if any are given, and check what it returns."""
+        layer = self.layer
+        watched = self.journey.watched and not layer.leaf
         if watched:
-            scope.tell(LayerFinished, responses=given, dropped=scope.dropped)
+            self.tell(LayerStarted, name=type(layer).__name__)
+        if seconds is None:
+            responses = await layer.forward(prompt, references, self)
+        else:
+            responses = await self.within(seconds, prompt, references)
+        given = checked(layer, self.path, responses)
+        if watched:
+            self.tell(LayerFinished, responses=given, dropped=self.dropped)
         return given
 
     def draw(self, sample: int, samples: int) -> Run:
