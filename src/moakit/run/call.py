@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moakit.errors import BadResponse, CallError, ContentFiltered
+from moakit.errors import BadResponse, CallError, ContentFiltered, RateLimited
 from moakit.events import CallRetried, Delta
 from moakit.models import tokens
 from moakit.models.base import Model, Reply
@@ -108,21 +108,27 @@ async def ask(
         attempts.count += 1
         started = run.journey.loop.time()
         try:
-            limiter = limiter_for(model.endpoint)
+            limiter = limiter_for(model.endpoint, run.journey.loop)
             if limiter is None:
                 return await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
-            length = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
-            expected = tokens.estimate_prompt(messages) + length
-            async with limiter.permit(expected) as permit:
-                try:
-                    reply = await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
-                except CallError as error:
-                    if error.status is not None:
-                        # A refused call took no tokens.
-                        permit.settle(0)
-                    raise
+            expected = _expected(messages, parameters) if limiter.counts_tokens else 0
+            permit = limiter.try_acquire(expected) or await limiter.acquire(
+                expected, run_id=run.journey.run_id, remaining=run.remaining, model=model.name
+            )
+            try:
+                reply = await _attempt(run, model, messages, parameters, attempts, timeout=timeout)
                 permit.settle(reply.usage.total_tokens or expected)
+                permit.succeeded()
                 return reply
+            except CallError as error:
+                if isinstance(error, RateLimited):
+                    permit.refused()
+                if error.status is not None:
+                    # A refused call took no tokens.
+                    permit.settle(0)
+                raise
+            finally:
+                permit.release()
         except CallError as error:
             attempts.seconds = run.journey.loop.time() - started
             if run.tail and attempts.first_token is not None and run.journey.answered:
@@ -132,6 +138,12 @@ async def ask(
                 raise
             run.tell(CallRetried, error=error, wait=wait)
             await asyncio.sleep(wait)
+
+
+def _expected(messages: Sequence[Message], parameters: Mapping[str, Any]) -> int:
+    """Return about how many tokens a call will take, its answer included."""
+    length: int = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
+    return tokens.estimate_prompt(messages) + length
 
 
 async def _attempt(
