@@ -17,11 +17,12 @@ class Adaptive:
     the `cuts` at its beginning: what became of one begun before the last cut says nothing of the cap since.
     """
 
-    __slots__ = ("_goal", "_refused_at", "cap", "cuts")
+    __slots__ = ("_goal", "_refused_at", "_successes", "cap", "cuts")
 
     def __init__(self) -> None:
-        self.cap: float | None = None
+        self.cap: int | None = None
         self.cuts = 0
+        self._successes = 0
         self._goal = 0.0
         self._refused_at = 0.0
 
@@ -35,13 +36,18 @@ class Adaptive:
         self._refused_at = now
         if begun == self.cuts:
             self.cuts += 1
-            self.cap = max(1.0, float(int(in_flight * PART)))
+            self.cap = max(1, int(in_flight * PART))
+            self._successes = 0
             self._goal = max(in_flight * MARGIN, in_flight + LEAST_MARGIN)
 
     def succeeded(self, begun: int) -> None:
         """Raise the cap by one for as many successes as it allows at once."""
-        if self.cap is not None and begun == self.cuts:
-            self.cap += 1 / self.cap
+        if self.cap is None or begun != self.cuts:
+            return
+        self._successes += 1
+        if self._successes >= self.cap:
+            self._successes = 0
+            self.cap += 1
             if self.cap > self._goal:
                 self.cap = None
 
@@ -49,4 +55,4 @@ class Adaptive:
         """Say whether one more call would pass the cap, which is lifted here when its time has come."""
         if self.cap is not None and now >= self.lifted_at:
             self.cap = None
-        return self.cap is not None and in_flight + 1 > self.cap
+        return self.cap is not None and in_flight >= self.cap

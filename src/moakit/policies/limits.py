@@ -107,8 +107,7 @@ class Limiter:
     @property
     def cap(self) -> int | None:
         """The calls at once that 429s have left, None when they have not limited them."""
-        cap = self.adaptive.cap
-        return None if cap is None else int(cap)
+        return self.adaptive.cap
 
     def try_acquire(self, tokens: int = 0) -> Permit | None:
         """Return a permit for a call of about so many tokens, None when it would have to wait."""
