@@ -98,7 +98,7 @@ async def test_a_call_that_cannot_be_in_time_is_refused_at_once(up):
         await moakit.Sequential(lab("b"), deadline=20).run("hi")
     assert time.monotonic() - started < 4
     error = caught.value
-    assert "lab/b: the limit of 1 requests a minute for 'lab'" in str(error) and "deadline" in error.hint
+    assert "lab/b: `requests_per_minute = 1` of 'lab'" in str(error) and "deadline" in error.hint
     assert 50 < error.retry_after <= 60 and error.should_retry is False
     assert [call.model for call in up.calls] == ["a"] and empty(the_limiter())
 

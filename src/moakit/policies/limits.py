@@ -155,12 +155,12 @@ class Limiter:
         wait, unit, limit = max(waits, default=(0.0, "", 0.0))
         if wait > max(remaining, 0.0):
             raise RateLimited(
-                f"the limit of {limit:g} {unit} a minute for {self.name!r} has no room for {wait:.1f} s,"
+                f"`{unit}_per_minute = {limit:g}` of {self.name!r} leaves no room for {wait:.1f} s,"
                 f" and the call has {max(remaining, 0.0):.1f} s left",
                 model=model,
                 retry_after=wait,
                 should_retry=False,
-                hint=f"raise `deadline`, or `{unit}_per_minute` if the provider allows more",
+                hint="raise `deadline`, or the limit if the provider allows more",
             )
 
     def _free_at(self, tokens: int, now: float) -> float:
