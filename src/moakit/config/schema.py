@@ -148,7 +148,9 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
     connect: Annotated[Seconds, _doc("seconds to connect")] = 5.0
     requests_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
     tokens_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
-    concurrency: Annotated[Count | None, _doc("calls at once, of all runs together")] = None
+    concurrency: Annotated[
+        Count | None, _doc("the most calls at once, of all runs together; fewer for a while after a 429")
+    ] = None
     breaker: Annotated[
         WholeNotNegative,
         _doc("failed calls in a row after which a model is left alone for a moment; 0: never"),
