@@ -7,15 +7,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import AuthenticationFailed, CallError, ConfigError
-from moakit.events import CallFailed, CallFinished, CallStarted
+from moakit.errors import AuthenticationFailed, CallError, ConfigError, ContextTooLong
+from moakit.events import CallFailed, CallFinished, CallRetried, CallStarted
 from moakit.layers.base import Layer
+from moakit.layers.fitting import confirm, fitted, refitted
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
 from moakit.models import prices
 from moakit.models.base import Model
 from moakit.models.resolve import find_model
-from moakit.prompts import compose, last_turn, without_tools
+from moakit.prompts import last_turn, without_tools
 from moakit.run.call import Attempts, ask
 from moakit.run.scope import References, Run
 from moakit.types import NO_USAGE, Call, Prompt, Response
@@ -157,15 +158,32 @@ class Agent(Layer):
         return {"model": self.model, **options} if options else self.model
 
     async def _ask(self, prompt: Prompt, texts: Sequence[str], run: Run, attempts: Attempts) -> Response:
+        given = self._sampling(run)
+        sent = fitted(run, self.bound, prompt, texts, system=self.system, parameters=given)
         if run.journey.watched:
-            run.tell(CallStarted, model=self.model, role=run.role)
-        messages = compose(
-            prompt, texts, system=self.system, layout=run.settings.prompt or "moakit", seed=run.journey.run_id
-        )
+            run.tell(CallStarted, model=self.model, role=run.role, left_out=sent.left_out)
         started = run.journey.loop.time()
         before = attempts.count
         try:
-            reply = await ask(run, self.bound, messages, self._sampling(run), attempts, timeout=self.timeout)
+            if sent.refusal is not None:
+                raise sent.refusal
+            try:
+                reply = await ask(run, self.bound, sent.messages, given, attempts, timeout=self.timeout)
+            except ContextTooLong as error:
+                sent = refitted(
+                    run,
+                    self.bound,
+                    prompt,
+                    texts,
+                    system=self.system,
+                    parameters=given,
+                    sent=sent,
+                    error=error,
+                )
+                run.tell(CallRetried, error=error, wait=0.0)
+                reply = await ask(run, self.bound, sent.messages, given, attempts, timeout=self.timeout)
+            if sent.left_out:
+                confirm(self.bound, sent, reply.usage)
         except CallError as error:
             self._record_failure(run, error, "failed", started, attempts.count - before)
             raise
@@ -189,6 +207,7 @@ class Agent(Layer):
             first_token=attempts.first_token,
             attempts=attempts.count,
             extra=reply.extra,
+            left_out=sent.left_out,
         )
         run.record(
             Call(
@@ -199,6 +218,7 @@ class Agent(Layer):
                 cost=reply.cost,
                 seconds=attempts.seconds,
                 attempts=attempts.count - before,
+                left_out=sent.left_out,
             )
         )
         if run.journey.watched:
@@ -221,9 +241,10 @@ class Agent(Layer):
         return parameters
 
     def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:
-        # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
+        # A call that was refused or not sent is not billed; one that was cut off may have been, and nobody
+        # knows for how much.
         refused = error.status is not None or isinstance(error, AuthenticationFailed)
-        free = refused or not prices.may_cost(self.bound.endpoint, self.model)
+        free = refused or not attempts or not prices.may_cost(self.bound.endpoint, self.model)
         run.record(
             Call(
                 path=run.path,
