@@ -167,21 +167,22 @@ class Agent(Layer):
         try:
             if sent.refusal is not None:
                 raise sent.refusal
-            try:
-                reply = await ask(run, self.bound, sent.messages, given, attempts, timeout=self.timeout)
-            except ContextTooLong as error:
-                sent = refitted(
-                    run,
-                    self.bound,
-                    prompt,
-                    texts,
-                    system=self.system,
-                    parameters=given,
-                    sent=sent,
-                    error=error,
-                )
-                run.tell(CallRetried, error=error, wait=0.0)
-                reply = await ask(run, self.bound, sent.messages, given, attempts, timeout=self.timeout)
+            while True:
+                try:
+                    reply = await ask(run, self.bound, sent.messages, given, attempts, timeout=self.timeout)
+                    break
+                except ContextTooLong as error:
+                    sent = refitted(
+                        run,
+                        self.bound,
+                        prompt,
+                        texts,
+                        system=self.system,
+                        parameters=given,
+                        sent=sent,
+                        error=error,
+                    )
+                    run.tell(CallRetried, error=error, wait=0.0)
             if sent.left_out:
                 confirm(self.bound, sent, reply.usage)
         except CallError as error:

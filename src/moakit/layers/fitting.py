@@ -24,13 +24,15 @@ CHARACTERS = 6
 class Fitted(NamedTuple):
     """What is sent: the messages, the reference texts in them, how many tokens of those were left out.
 
-    `size` is the estimate of it all, 0 where there was no need for one. With a `refusal` nothing is sent.
+    `size` is the estimate of it all, 0 where there was no need for one; `again` says that it is the shorter
+    one after a refusal. With a `refusal` of our own nothing is sent.
     """
 
     messages: list[Message]
     texts: Sequence[str]
     left_out: int = 0
     size: int = 0
+    again: bool = False
     refusal: ContextTooLong | None = None
 
 
@@ -66,7 +68,7 @@ def fitted(
         return Fitted(messages, shown, left_out, size)
     if texts:
         packed = _packed(texts, room=limit - _frame(size, shown), cap=cap)
-        fit = _again(run, prompt, packed, system, parameters)
+        fit = _measured(run, prompt, packed, system, parameters)
     else:
         fit = Fitted(messages, texts, 0, size)
     if sum(len(text_of(message)) for message in fit.messages) <= window * CHARACTERS:
@@ -95,14 +97,14 @@ def refitted(
     sent: Fitted,
     error: ContextTooLong,
 ) -> Fitted:
-    """Return a shorter call than the one that was refused as too long; raises the error when there is none.
+    """Return a shorter call than the refused one; raises the error when there is none, or was one already.
 
     What the error says is remembered. Without numbers in it, half of the references are left out.
     """
     size = sent.size or tokens.estimate_prompt(sent.messages) + tokens.estimate_tools(parameters)
     windows.learn(model, error, estimated=size, asked=_asked(parameters))
     window = windows.window_of(model.endpoint, model.name, listed=prices.loaded())
-    if not sent.texts or (run.tail and run.journey.answered):
+    if sent.again or not sent.texts or (run.tail and run.journey.answered):
         raise _with_numbers(error, size, window)
     cap = run.settings.reference_tokens
     now = sum(map(tokens.estimate, sent.texts))
@@ -117,7 +119,7 @@ def refitted(
     packed = _packed(texts, room=room, cap=cap)
     if packed.needed > most:
         raise _with_numbers(error, size, window)
-    return _again(run, prompt, packed, system, parameters)
+    return _measured(run, prompt, packed, system, parameters)._replace(again=True)
 
 
 def confirm(model: Model, sent: Fitted, usage: Usage) -> None:
@@ -131,7 +133,7 @@ def _packed(texts: Sequence[str], *, room: int, cap: int | None) -> Packed:
     return packed if packed.texts else pack(texts, tokens.estimate, room=packed.needed, cap=cap)
 
 
-def _again(
+def _measured(
     run: Run, prompt: Prompt, packed: Packed, system: str | None, parameters: Mapping[str, Any]
 ) -> Fitted:
     messages = _composed(run, prompt, packed.texts, system)

@@ -21,9 +21,10 @@ from moakit.errors import (
 from moakit.models.overflow import overflow_in
 
 _TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|maximum (context|prompt)|too many (input )?tokens"
+    r"context.{0,20}(length|window|size|limit)|maximum (context|prompt)|too many (input )?tokens"
     r"|(prompt|input) is too long|prompt too long|token count.{0,20}exceeds"
-    r"|length of the messages or completion|longer than the (maximum )?(model|context)",
+    r"|length of the messages or completion|longer than the (maximum )?(model|context)"
+    r"|max_new_tokens`? must be <=",
     re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(r"request too large.{0,200}limit \d+, requested \d+", re.IGNORECASE | re.DOTALL)

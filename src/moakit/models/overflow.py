@@ -60,7 +60,7 @@ _READ = 4000
 
 
 class Overflow(NamedTuple):
-    """The tokens a refusal names: the window, the prompt, the answer counted with it; None where it is silent."""
+    """The tokens a refusal names: window, prompt, the answer counted with it; None where it is silent."""
 
     window: int | None
     prompt: int | None
