@@ -1,11 +1,12 @@
-"""What a client is told of windows: that references were cut, that a conversation is too long, and the numbers."""
+"""What a client is told of a window: what was left out to fit into it, or what does not fit, in numbers."""
 
 import openai
 import pytest
 
 from moakit.models import windows
 from moakit.server.app import create_app
-from tests.server.hosting import asked, configured
+from tests.server.hosting import asked, configured, hosted
+from tests.server.serving import KEY
 
 PANEL = {"proposers": ["lab/one", "lab/two"], "aggregator": "lab/lead", "retries": 0}
 
@@ -17,17 +18,16 @@ def _nothing_learned():
     windows.forget()
 
 
-def ask(client, content="why", **fields):
-    return client.chat.completions.create(
-        model="panel", messages=[{"role": "user", "content": content}], **fields
-    )
-
-
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_conversation_that_is_too_long_is_a_bad_request_with_the_numbers(up, client, stream):
+def test_a_conversation_that_is_too_long_is_a_bad_request_with_the_numbers(up, stream):
     up.behaves["lead"] = "context:5000"
-    with pytest.raises(openai.BadRequestError) as caught:
-        ask(client, "why " * 6000, stream=stream)
+    messages = [{"role": "user", "content": "why " * 6000}]
+    with (
+        hosted(configured(up)) as served,
+        openai.OpenAI(base_url=served.base_url, api_key=KEY) as client,
+        pytest.raises(openai.BadRequestError) as caught,
+    ):
+        client.chat.completions.create(model="panel", messages=messages, stream=stream)
     error = caught.value
     assert (error.code, error.param) == ("context_length_exceeded", "messages")
     assert "maximum context length is 5000 tokens" in error.message and "resulted in 6" in error.message
