@@ -17,8 +17,8 @@ MARGIN = 0.1
 """The part of a window that stays free, since tokens are estimated."""
 LONGEST_ANSWER = 0.75
 """The part of a window that is kept for the answer at most, whatever is asked for."""
-CHARACTERS = 6
-"""Characters a token has at most, in any language: what is longer by this measure is too long for certain."""
+CHARACTERS = 8
+"""More characters than a token has on average in any language: what is too long even so is so for certain."""
 
 
 class Fitted(NamedTuple):
