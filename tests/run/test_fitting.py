@@ -5,7 +5,9 @@ import pytest
 import moakit
 from moakit import Aggregator, ContextTooLong, MoA, NotEnoughResponses, Provider, Sequential
 from moakit.events import CallFinished, CallRetried, CallStarted
-from moakit.models import windows
+from moakit.models import prices, windows
+from moakit.models.openai import OpenAIModel
+from moakit.models.providers import PROVIDERS, Endpoint, Price
 from tests.lab import references_in
 
 LONG = "tokens:2000"
@@ -21,7 +23,7 @@ def _nothing_learned():
 
 
 def provider(up, **settings):
-    return Provider("lab", base_url=up.base_url, api_key="key", price=0, **settings)
+    return Provider("lab", **{"base_url": up.base_url, "api_key": "key", "price": 0} | settings)
 
 
 def sizes(call):
@@ -101,17 +103,20 @@ async def test_a_word_to_retry_does_not_send_the_same_again(up, lab):
 
 
 async def test_a_denser_text_than_estimated_is_cut_by_what_the_provider_counts(up, lab):
-    # Two tokens a word of two letters: nearly three times the estimate.
-    up.behaves["dense"] = "say:" + "_".join(["é"] * 1500)
-    answer = await MoA([lab("dense")], lab("context:1000")).run("why")
+    # The upstream counts words, here of one letter: twice as many as estimated.
+    up.behaves["dense"] = "say:" + "_".join(["a"] * 3000)
+    ensemble = MoA([lab("dense")], lab("context:1000", max_tokens=10))
+    answer = await ensemble.run("why")
     first, second = up.of("context:1000")
-    assert sizes(first) == [1500] and sizes(second)[0] < 700
+    assert sizes(first) == [3000] and 300 < sizes(second)[0] < 800
+    await ensemble.run("why")
+    assert len(up.of("context:1000")) == 3
     assert answer.degraded
 
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_fallback_with_a_larger_window_is_shown_the_references_uncut(up, known):
-    lab = provider(up, context_length={"context:150": 150} if known else {})
+    lab = provider(up, price=None, context_length={"context:150": 150} if known else {})
     lead = Aggregator(lab("context:150"), fallback=[lab("large")])
     answer = await Sequential(moakit.Proposers(lab(LONG), lab("brief")), lead).run("why " * 400)
     assert sizes(up.of("large")[0])[0] == 2000
@@ -143,6 +148,31 @@ async def test_proposers_a_conversation_does_not_fit_into_are_dropped_unsent(up)
     with pytest.raises(NotEnoughResponses) as caught:
         await MoA([small("a")], large("lead")).run("why " * 500)
     assert "the model's window 100" in str(caught.value)
+
+
+async def test_an_answer_that_alone_fills_the_window_is_not_made_to_fit_by_cutting_references(up, lab):
+    text = "maximum context length is 4096 tokens. However, you requested 8000 tokens (3000 in the messages, "
+    up.behaves["lead"] = f"refuse:{text}5000 in the completion)".replace(" ", "_")
+    with pytest.raises(ContextTooLong) as caught:
+        await MoA([lab(LONG)], lab("lead", max_tokens=5000)).run("why")
+    assert len(up.of("lead")) == 1
+    assert (caught.value.needed, caught.value.window, caught.value.answer) == (8000, 4096, 5000)
+
+
+async def test_a_listed_window_is_kept_to_and_the_list_is_not_loaded_for_a_short_call(up):
+    quirks = PROVIDERS["openai"].quirks
+    endpoint = Endpoint(name="lab", base_url=up.base_url, api_key="key", price=Price(0, 0), quirks=quirks)
+
+    def at(name):
+        return moakit.Agent(OpenAIModel(endpoint, name))
+
+    prices._snapshot.cache_clear()  # noqa: SLF001 - another test may have loaded it
+    prices._known.cache_clear()  # noqa: SLF001
+    await MoA([at("brief")], at("gpt-4")).run("why")
+    assert not prices.loaded()
+    answer = await MoA([at("tokens:9000"), at("brief")], at("gpt-4")).run("why")
+    assert prices.loaded() and prices.window(endpoint, "gpt-4") == 8192
+    assert 2000 < sizes(up.of("gpt-4")[1])[0] < 7000 and answer.degraded
 
 
 async def test_reference_tokens_cap_each_reference(up, lab):

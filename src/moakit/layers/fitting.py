@@ -104,7 +104,8 @@ def refitted(
     size = sent.size or tokens.estimate_prompt(sent.messages) + tokens.estimate_tools(parameters)
     windows.learn(model, error, estimated=size, asked=_asked(parameters))
     window = windows.window_of(model.endpoint, model.name, listed=prices.loaded())
-    if sent.again or not sent.texts or (run.tail and run.journey.answered):
+    hopeless = window is not None and (error.answer or 0) >= window
+    if sent.again or hopeless or not sent.texts or (run.tail and run.journey.answered):
         raise _with_numbers(error, size, window)
     cap = run.settings.reference_tokens
     now = sum(map(tokens.estimate, sent.texts))
