@@ -54,6 +54,9 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
         str | dict[str, str] | None,
         _doc('"moakit", "together", or a table with `instructions`, `opening`, `closing`'),
     ] = None
+    reference_tokens: Annotated[
+        Count | None, _doc("the longest a reference is shown, in tokens; what is longer is cut in its middle")
+    ] = None
     multiturn: Annotated[
         bool | None, _doc("false sends the system message and the last user message only")
     ] = None
@@ -143,6 +146,10 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
     price: Annotated[
         PriceOf | None,
         _doc("dollars per million tokens: a number, `{input, output, cached}`, or a table of those by model"),
+    ] = None
+    context_length: Annotated[
+        Count | dict[str, Count] | None,
+        _doc("tokens a model takes, prompt and answer: a number, or a table of those by model"),
     ] = None
     timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
     connect: Annotated[Seconds, _doc("seconds to connect")] = 5.0

@@ -196,7 +196,7 @@ class Run:
     def record(self, call: Call) -> None:
         """Enter a call in the run's ledger."""
         self.journey.calls.append(call)
-        if call.status != "ok":
+        if call.status != "ok" or call.left_out:
             self.journey.degraded = True
 
     def degrade(self) -> None:
