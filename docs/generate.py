@@ -22,6 +22,7 @@ import moakit
 from moakit.cli import moa
 from moakit.config import reference
 from moakit.models.providers import PROVIDERS
+from moakit.policies.admission import Overloaded
 from moakit.server.replies import failure_of
 
 DOCS = Path(__file__).parent
@@ -89,6 +90,7 @@ def errors() -> str:
         "too few proposals, all for one reason": moakit.NotEnoughResponses("…", [moakit.RateLimited("…")]),
         "too few proposals, for several": moakit.NotEnoughResponses("…", several),
         "the run's deadline": moakit.DeadlineExceeded("…"),
+        "no place, and none in time": Overloaded("…", retry_after=1),
     }
     rows = []
     for what, error in found.items():
