@@ -168,6 +168,11 @@ class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
     ] = None
     passthrough: Annotated[bool, _doc("any `provider/model` of a configured provider is a model too")] = False
     max_body: Annotated[int, Meta(ge=1024, description="the largest request, in bytes")] = 32 * 1024 * 1024
+    max_prompt_tokens: Annotated[
+        Count, _doc("the longest prompt of a request, tools included, in tokens (estimated at 4 bytes each)")
+    ] = 1_000_000
+    max_calls: Annotated[Count, _doc("the most calls of a run whose request changes the ensemble")] = 128
+    max_deadline: Annotated[Seconds, _doc("the longest deadline a request may ask for, in seconds")] = 3600.0
     usage: Annotated[
         Literal["total", "final"], _doc("usage tells the whole run, or the last call's alone")
     ] = "total"
