@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import statistics
 import sys
 import threading
 import time
@@ -59,7 +60,7 @@ class Clients:
         self.pause = pause
         self.statuses = Counter()
         self.refusals = []
-        self.slowest_refusal = 0.0
+        self.seconds = []
 
     async def load(self, number, seconds):
         end = time.monotonic() + seconds
@@ -85,7 +86,7 @@ class Clients:
                     content = await reader.readexactly(length)
                 if status != 200:
                     self.refusals.append((head, json.loads(content)["error"]))
-                    self.slowest_refusal = max(self.slowest_refusal, time.monotonic() - began)
+                    self.seconds.append(time.monotonic() - began)
                 if began + SLEEP < end:
                     self.statuses[status] += 1
                 if status != 200:
@@ -121,7 +122,7 @@ def test_ten_times_the_capacity_leaves_the_goodput_and_nothing_behind(up, enviro
         assert clients.statuses[200] >= 0.6 * PLACES * (seconds - SLEEP) / SLEEP
         assert clients.statuses.keys() == {200, 503}
         assert clients.statuses[503] > clients.statuses[200]
-        assert clients.slowest_refusal < 4 * SLEEP
+        assert statistics.median(clients.seconds) < SLEEP
         for head, error in clients.refusals:
             assert b"\r\nretry-after: 1\r\n" in head and b"\r\nx-should-retry: true\r\n" in head
             assert error["code"] == "server_overloaded" and error["type"] == "server_error"
@@ -162,7 +163,8 @@ def test_one_that_waits_is_sent_nothing_until_its_turn(up, stream):
         thread = threading.Thread(target=lambda: replies.append(server.chat(stream=stream)))
         with full(up, server):
             thread.start()
-            time.sleep(0.3)
+            until(lambda: server.load.admission.waiting == 1)
+            time.sleep(0.1)
             assert len(up.calls) == 1 and not replies
             for path in ("/readyz", "/livez", "/v1/models"):
                 assert server.request("GET", path).status == 200
@@ -209,7 +211,7 @@ def test_the_queue_is_as_long_as_there_are_places_by_default(up):
         thread = threading.Thread(target=lambda: replies.append(server.chat().status))
         with full(up, server):
             thread.start()
-            time.sleep(0.3)
+            until(lambda: server.load.admission.waiting == 1)
             assert "1 runs and 1 waiting are all it takes" in server.chat("hasty").error["message"]
         thread.join(5)
         assert replies == [200]
@@ -231,7 +233,7 @@ def test_retry_after_tells_the_recent_run_time(up):
     with hosted(limited(up, ensembles=ensembles, queue=0)) as server:
         assert server.chat("slow").status == 200
         with full(up, server):
-            assert server.chat().headers["retry-after"] == "2"
+            assert 2 <= int(server.chat().headers["retry-after"]) <= 8
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -240,10 +242,10 @@ def test_one_that_leaves_while_it_waits_frees_its_place_at_once(up, stream):
         body = json.dumps({"model": "panel", "messages": USER, "stream": stream})
         connection = server.connection()
         connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEY}"})
-        time.sleep(0.3)
+        until(lambda: server.load.admission.waiting == 1)
         assert "1 waiting" in server.chat("hasty").error["message"]
         connection.close()
-        until(lambda: "1 waiting" not in server.chat("hasty").error["message"], within=1)
+        until(lambda: server.load.admission.waiting == 0)
         assert len(up.calls) == 1
 
 
