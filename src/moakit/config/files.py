@@ -15,6 +15,7 @@ from moakit.config.build import Context, agents, build, endpoint_from
 from moakit.config.checks import checked, interpolated
 from moakit.config.discovery import discovered
 from moakit.config.schema import FileConfig, ServerConfig
+from moakit.config.server_keys import check_budgets, keys_from
 from moakit.errors import ConfigError, ShapeError, UnknownModel, UserError
 from moakit.layers import Layer
 from moakit.models.base import Model
@@ -31,7 +32,8 @@ class Config(Mapping[str, Layer]):
     """Named ensembles with their providers: `load("moa.toml")["panel"]`.
 
     `default` names the ensemble used when none is named; `source` says where the configuration comes from,
-    `notes` what was found or is to be known about it; `server` holds the settings of `moa serve`.
+    `notes` what was found or is to be known about it; `server` holds the settings of `moa serve`,
+    `server_keys` its keys with what holds for each.
     """
 
     def __init__(
@@ -54,9 +56,7 @@ class Config(Mapping[str, Layer]):
             filled = interpolated(table, environ, f"providers.{name}")
             self.endpoints[name] = endpoint_from(name, filled, environ)
         self.server = checked(interpolated(given.server, environ, "server"), ServerConfig, "server")
-        for index, key in enumerate(self.server.keys):
-            if not key or key != key.strip():
-                raise ConfigError(f"server.keys[{index}] is empty, or has spaces around it")
+        self.server_keys = keys_from(self.server.keys)
         self.context = Context(self.endpoints, environ, {layer.__name__: layer for layer in layers})
         self._ensembles: dict[str, Layer] = {}
         for name, table in given.ensembles.items():
@@ -69,6 +69,7 @@ class Config(Mapping[str, Layer]):
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
             )
+        check_budgets(self.server_keys, self._ensembles)
         self._used = {
             agent.model.partition("/")[0] for layer in self._ensembles.values() for agent in agents(layer)
         }

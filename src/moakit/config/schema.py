@@ -13,6 +13,7 @@ Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 WholeNotNegative = Annotated[int, Meta(ge=0)]
 PriceOf = float | dict[str, Any]
+BudgetOf = float | dict[str, Any]
 
 
 def _doc(text: str) -> Meta:
@@ -49,6 +50,17 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     multiturn: Annotated[
         bool | None, _doc("false sends the system message and the last user message only")
     ] = None
+    budget: Annotated[
+        BudgetOf | None,
+        _doc("what one run may spend; on a layer, there: dollars, or a table of `tokens` and `dollars`"),
+    ] = None
+
+
+class BudgetConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """What one run may spend; what is not given is not limited."""
+
+    tokens: Annotated[Count | None, _doc("prompts and answers together")] = None
+    dollars: Annotated[Positive | None, _doc("needs a known price for every model")] = None
 
 
 class AgentConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -143,13 +155,33 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
     concurrency: Annotated[Count | None, _doc("calls at once, of all runs together")] = None
 
 
+class KeyBudgetConfig(BudgetConfig, kw_only=True, frozen=True):
+    """What all requests with a key may spend together."""
+
+    per: Annotated[
+        Literal["hour", "day", "month", "total"],
+        _doc("it starts afresh with each of these in UTC; `total` with the server alone"),
+    ] = "total"
+
+
+class KeyConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """A key of the server with what holds for it; a text in its place is the key alone."""
+
+    key: Annotated[str, _doc("the key, as `${VARIABLE}`")]
+    name: Annotated[str, _doc("what errors and logs call it")] = ""
+    budget: Annotated[
+        BudgetOf | None, _doc("what its requests may spend: dollars, or a table with `per`")
+    ] = None
+
+
 class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
     """What `moa serve` does."""
 
     host: Annotated[str, _doc("the address to bind; another than loopback needs `keys`")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="the port")] = 6620
     keys: Annotated[
-        list[str], _doc("keys clients must send, as `${VARIABLE}`; none: no key is asked for")
+        list[str | dict[str, Any]],
+        _doc("keys clients must send, as `${VARIABLE}` or a table each; none: no key is asked for"),
     ] = []
     passthrough: Annotated[bool, _doc("any `provider/model` of a configured provider is a model too")] = False
     max_body: Annotated[int, Meta(ge=1024, description="the largest request, in bytes")] = 32 * 1024 * 1024
@@ -193,10 +225,13 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("price = { … }", PriceConfig),
     ("[ensembles.NAME], short form", MoAConfig),
     ("[ensembles.NAME], long form", SequentialConfig),
+    ("budget = { … }", BudgetConfig),
     ("a layer of proposers", ProposeConfig),
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
+    ("keys = [{ … }]", KeyConfig),
+    ("a key's budget", KeyBudgetConfig),
 )
 """Every table of the file, in the order it is documented."""

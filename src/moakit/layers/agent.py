@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import AuthenticationFailed, CallError, ConfigError
+from moakit.errors import AuthenticationFailed, BudgetExceeded, CallError, ConfigError
 from moakit.events import CallFailed, CallFinished, CallStarted
 from moakit.layers.base import Layer
 from moakit.layers.side_by_side import share, side_by_side
@@ -115,7 +115,7 @@ class Agent(Layer):
                     attempts,
                     timeout=agent.timeout,
                 )
-            except CallError as error:
+            except (CallError, BudgetExceeded) as error:
                 agent._record_failure(run, error, "failed", started, attempts.count - before)
                 # What has been shown as the answer cannot be taken back by another model.
                 final = not left or (run.tail and run.journey.answered)
@@ -226,9 +226,11 @@ class Agent(Layer):
             parameters = {**parameters, **asked}
         return parameters
 
-    def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:
+    def _record_failure(
+        self, run: Run, error: CallError | BudgetExceeded, status: str, started: float, attempts: int
+    ) -> None:
         # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
-        refused = error.status is not None or isinstance(error, AuthenticationFailed)
+        refused = isinstance(error, AuthenticationFailed | BudgetExceeded) or error.status is not None
         free = refused or not prices.may_cost(self.bound.endpoint, self.model)
         run.record(
             Call(

@@ -14,6 +14,7 @@ from moakit.policies.limits import limiter_for
 from moakit.policies.retry import wait_before
 from moakit.policies.settings import DEFAULTS, FIRST_TOKEN, IDLE
 from moakit.policies.timers import Timers
+from moakit.run.purse import Paid
 from moakit.run.scope import Run
 from moakit.types import Message
 
@@ -96,10 +97,11 @@ async def ask(
     *,
     timeout: float | None = None,
 ) -> Reply:
-    """Return the model's reply, asking again as the retry policy says; raises `CallError`.
+    """Return the model's reply, asking again as the retry policy says; raises `CallError`, `BudgetExceeded`.
 
     `timeout` in seconds is the agent's own, before the provider's and the settings'.
     """
+    model = model if run.purse is None else Paid(model, run.purse)
     journey, settings, endpoint = run.journey, run.settings, model.endpoint
     now = journey.loop.time
     retries = (DEFAULTS.retries if settings.retries is None else settings.retries) or 0

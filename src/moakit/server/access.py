@@ -12,22 +12,29 @@ from moakit.server.replies import Failure, send_failure
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from moakit.config.schema import KeyConfig
+
 OPEN = frozenset({"/livez", "/readyz"})
 """The addresses that need no key."""
 
 
 class Access:
-    """Pure ASGI middleware that asks for one of the server's keys, compared as SHA-256 digests of bytes."""
+    """Pure ASGI middleware that asks for one of the server's keys, compared as SHA-256 digests of bytes.
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+    What it passes on finds the key's name, or else its number, in `scope["moakit.key"]`.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Sequence[KeyConfig]) -> None:
         self.app = app
-        self._digests = [_digest(key.encode()) for key in keys]
+        self._digests = [_digest(key.key.encode()) for key in keys]
+        self._names = [key.name or number for number, key in enumerate(keys)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
         if scope["type"] == "http" and self._digests and scope["path"] not in OPEN:
             given = _bearer(scope["headers"])
-            if given is None or not self._known(given):
+            number = None if given is None else self._find(given)
+            if number is None:
                 what = "no API key was sent" if given is None else "the API key is not known here"
                 await send_failure(
                     send,
@@ -35,12 +42,14 @@ class Access:
                             kind="authentication_error", code="invalid_api_key"),
                 )  # fmt: skip
                 return
+            scope["moakit.key"] = self._names[number]
         await self.app(scope, receive, send)
 
-    def _known(self, key: bytes) -> bool:
+    def _find(self, key: bytes) -> int | None:
         digest = _digest(key)
         # Every key is compared, so that the time taken does not tell which one was close.
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        same = [hmac.compare_digest(digest, known) for known in self._digests]
+        return same.index(True) if True in same else None
 
 
 def _digest(key: bytes) -> bytes:

@@ -70,7 +70,11 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, DeadlineExceeded):
         return Failure(504, text, kind="timeout_error", code="deadline_exceeded", should_retry=False)
     if isinstance(error, BudgetExceeded):
-        return Failure(402, text, code="budget_exceeded", should_retry=False)
+        if error.shared:
+            return Failure(
+                429, text, kind="insufficient_quota", code="insufficient_quota", should_retry=False
+            )
+        return Failure(400, text, code="budget_exceeded", should_retry=False)
     if isinstance(error, MoaError):
         return Failure(500, text, kind="server_error", should_retry=False)
     _log.error("an unexpected error", exc_info=error)

@@ -12,6 +12,7 @@ import msgspec
 from moakit.errors import InvalidRequest, MoaError
 from moakit.layers import Layer
 from moakit.observe.openwebui import Shown
+from moakit.policies.budget import Budget
 from moakit.server.listing import served
 from moakit.server.overrides import NEVER, overridden
 from moakit.types import Prompt, as_prompt
@@ -54,6 +55,7 @@ class Work(NamedTuple):
     events: bool
     dialect: bool = False
     show: Shown = "reasoning"
+    budgets: tuple[Budget, ...] = ()
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
