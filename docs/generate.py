@@ -89,6 +89,8 @@ def errors() -> str:
         "too few proposals, all for one reason": moakit.NotEnoughResponses("…", [moakit.RateLimited("…")]),
         "too few proposals, for several": moakit.NotEnoughResponses("…", several),
         "the run's deadline": moakit.DeadlineExceeded("…"),
+        "the ensemble's budget": moakit.BudgetExceeded("…"),
+        "the key's budget": moakit.BudgetExceeded("…", shared=True),
     }
     rows = []
     for what, error in found.items():

@@ -106,7 +106,7 @@ def _server(config_file: Path | None, host_name: str | None) -> _Server:
     host = "127.0.0.1" if host in ("0.0.0.0", "::", "localhost") else host  # noqa: S104 - not bound
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{config.server.port}/openwebui/v1"
-    return _Server(address, key, made=key == made, asked=bool(config.server.keys))
+    return _Server(address, key, made=key == made, asked=bool(config.server_keys))
 
 
 def _print_settings(server: _Server) -> None:

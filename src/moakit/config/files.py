@@ -14,8 +14,9 @@ from moakit.config import dotenv
 from moakit.config.build import Context, agents, build, endpoint_from
 from moakit.config.checks import checked, interpolated
 from moakit.config.discovery import discovered
+from moakit.config.key_budgets import check_key_budgets
+from moakit.config.keys import keys_from
 from moakit.config.schema import FileConfig, ServerConfig
-from moakit.config.server_keys import check_budgets, keys_from
 from moakit.errors import ConfigError, ShapeError, UnknownModel, UserError
 from moakit.layers import Layer
 from moakit.models.base import Model
@@ -33,7 +34,7 @@ class Config(Mapping[str, Layer]):
 
     `default` names the ensemble used when none is named; `source` says where the configuration comes from,
     `notes` what was found or is to be known about it; `server` holds the settings of `moa serve`,
-    `server_keys` its keys with what holds for each.
+    `server_keys` the keys of its clients.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Config(Mapping[str, Layer]):
             filled = interpolated(table, environ, f"providers.{name}")
             self.endpoints[name] = endpoint_from(name, filled, environ)
         self.server = checked(interpolated(given.server, environ, "server"), ServerConfig, "server")
-        self.server_keys = keys_from(self.server.keys)
+        self.server_keys = keys_from(self.server.keys, "server.keys")
         self.context = Context(self.endpoints, environ, {layer.__name__: layer for layer in layers})
         self._ensembles: dict[str, Layer] = {}
         for name, table in given.ensembles.items():
@@ -69,7 +70,7 @@ class Config(Mapping[str, Layer]):
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
             )
-        check_budgets(self.server_keys, self._ensembles)
+        check_key_budgets(self.server_keys, self._ensembles)
         self._used = {
             agent.model.partition("/")[0] for layer in self._ensembles.values() for agent in agents(layer)
         }

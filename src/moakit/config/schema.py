@@ -165,13 +165,14 @@ class KeyBudgetConfig(BudgetConfig, kw_only=True, frozen=True):
 
 
 class KeyConfig(msgspec.Struct, kw_only=True, frozen=True):
-    """A key of the server with what holds for it; a text in its place is the key alone."""
+    """A key of the server's clients, with what holds for it; its text alone is the short form."""
 
     key: Annotated[str, _doc("the key, as `${VARIABLE}`")]
-    name: Annotated[str, _doc("what errors and logs call it")] = ""
-    budget: Annotated[
-        BudgetOf | None, _doc("what its requests may spend: dollars, or a table with `per`")
-    ] = None
+    name: Annotated[str, _doc("what it is called in messages; by default its place in the list")] = ""
+    budget: Annotated[BudgetOf | None, _doc("what its requests may spend: dollars, or a table")] = None
+
+    def __repr__(self) -> str:
+        return f"KeyConfig({self.name!r})"
 
 
 class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -180,8 +181,7 @@ class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
     host: Annotated[str, _doc("the address to bind; another than loopback needs `keys`")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="the port")] = 6620
     keys: Annotated[
-        list[str | dict[str, Any]],
-        _doc("keys clients must send, as `${VARIABLE}` or a table each; none: no key is asked for"),
+        list[Any], _doc("keys clients must send, as `${VARIABLE}` or tables; none: no key is asked for")
     ] = []
     passthrough: Annotated[bool, _doc("any `provider/model` of a configured provider is a model too")] = False
     max_body: Annotated[int, Meta(ge=1024, description="the largest request, in bytes")] = 32 * 1024 * 1024
@@ -231,7 +231,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("a residual layer", ResidualConfig),
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
-    ("keys = [{ … }]", KeyConfig),
+    ("a key of the server", KeyConfig),
     ("a key's budget", KeyBudgetConfig),
 )
 """Every table of the file, in the order it is documented."""

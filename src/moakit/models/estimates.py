@@ -11,8 +11,6 @@ from moakit.types import Message, Usage
 
 LENGTHS = ("max_tokens", "max_completion_tokens")
 """The two words for the longest answer."""
-_SENT = ("tools", "functions", "response_format")
-"""What is sent, and read by the model, beside the messages."""
 
 
 class Estimate(NamedTuple):
@@ -40,13 +38,7 @@ def estimate_call(
     model: Model, messages: Sequence[Message], parameters: Mapping[str, Any], *, more: int = 0
 ) -> Estimate:
     """Return the estimate of one attempt; `more` tokens of prompt are still to come."""
-    prompt = tokens.estimate_prompt(messages) + more
-    for name in _SENT:
-        if parameters.get(name):
-            prompt += tokens.estimate(str(parameters[name]))
-    for message in messages:
-        if message.get("tool_calls"):
-            prompt += tokens.estimate(str(message["tool_calls"]))
+    prompt = tokens.estimate_prompt(messages) + tokens.estimate_tools(parameters) + more
     return Estimate(model, prompt, longest_answer(parameters))
 
 

@@ -16,25 +16,26 @@ if TYPE_CHECKING:
 
 OPEN = frozenset({"/livez", "/readyz"})
 """The addresses that need no key."""
+WHO = "moakit.key"
+"""Where a request's scope tells whose key it was sent with: its name, never the key."""
 
 
 class Access:
     """Pure ASGI middleware that asks for one of the server's keys, compared as SHA-256 digests of bytes.
 
-    What it passes on finds the key's name, or else its number, in `scope["moakit.key"]`.
+    What stands behind it finds the key's name in the scope, under `WHO`; nothing where no key is asked for.
     """
 
     def __init__(self, app: ASGIApp, keys: Sequence[KeyConfig]) -> None:
         self.app = app
-        self._digests = [_digest(key.key.encode()) for key in keys]
-        self._names = [key.name or number for number, key in enumerate(keys)]
+        self._known = [(_digest(key.key.encode()), key.name) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] == "http" and self._digests and scope["path"] not in OPEN:
+        if scope["type"] == "http" and self._known and scope["path"] not in OPEN:
             given = _bearer(scope["headers"])
-            number = None if given is None else self._find(given)
-            if number is None:
+            who = None if given is None else self._owner(given)
+            if who is None:
                 what = "no API key was sent" if given is None else "the API key is not known here"
                 await send_failure(
                     send,
@@ -42,14 +43,14 @@ class Access:
                             kind="authentication_error", code="invalid_api_key"),
                 )  # fmt: skip
                 return
-            scope["moakit.key"] = self._names[number]
+            scope[WHO] = who
         await self.app(scope, receive, send)
 
-    def _find(self, key: bytes) -> int | None:
+    def _owner(self, key: bytes) -> str | None:
         digest = _digest(key)
         # Every key is compared, so that the time taken does not tell which one was close.
-        same = [hmac.compare_digest(digest, known) for known in self._digests]
-        return same.index(True) if True in same else None
+        owners = [name for known, name in self._known if hmac.compare_digest(digest, known)]
+        return owners[0] if owners else None
 
 
 def _digest(key: bytes) -> bytes:

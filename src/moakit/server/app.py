@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from moakit.config.server_keys import budget_of
+from moakit.config.key_budgets import key_budgets
 from moakit.models import pools
 from moakit.server.access import Access
 from moakit.server.chat import Chat
@@ -38,11 +38,7 @@ class Application:
         self.load = Load()
         health = Health(self.load)
         models = Models(config)
-        budgets = {
-            key.name or number: budget
-            for number, key in enumerate(config.server_keys)
-            if (budget := budget_of(key)) is not None
-        }
+        budgets = key_budgets(config.server_keys)
         chats = {
             "/v1": Chat(config, self.load, overrides=overrides, budgets=budgets),
             "/openwebui/v1": Chat(config, self.load, overrides=overrides, budgets=budgets, openwebui=True),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from moakit.run.journey import Journey
+from moakit.server.access import WHO
 from moakit.server.openwebui.client import shown, speaks, task_of
 from moakit.server.openwebui.dialect import Dialect
 from moakit.server.openwebui.history import cleaned
@@ -42,7 +43,7 @@ class Chat:
         load: Load,
         *,
         overrides: bool,
-        budgets: Mapping[str | int, Budget] | None = None,
+        budgets: Mapping[str, Budget] | None = None,
         openwebui: bool = False,
     ) -> None:
         self._config = config
@@ -93,7 +94,7 @@ class Chat:
 
     def _fitted(self, work: Work, scope: Scope) -> Work:
         """Return the work as it is to be done: on the key's budget, as Open WebUI wants it."""
-        budget = self._budgets.get(scope["moakit.key"]) if self._budgets else None
+        budget = self._budgets.get(scope[WHO]) if self._budgets else None
         if budget is not None:
             work = work._replace(budgets=(budget,))
         headers, server = scope["headers"], self._config.server

@@ -31,6 +31,8 @@ def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> L
         if "budget" in changes:
             changes = {**changes, "budget": _lowered(ensemble.settings.budget, changes["budget"])}
         layer = config.agent(changed(ensemble.to_config(), changes), "moa")
+    except InvalidRequest:
+        raise
     except UserError as error:
         raise InvalidRequest(error.message, param="moa", hint=error.hint) from error
     for agent in agents(layer):
