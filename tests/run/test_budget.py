@@ -151,6 +151,17 @@ async def test_every_attempt_is_paid(up, lab):
     assert len(up.calls) == 1
 
 
+async def test_what_is_not_paid_takes_nothing_of_a_providers_limit(up):
+    lab = Provider("lab", base_url=up.base_url, api_key="k", tokens_per_minute=100)
+    team = Proposers(lab("a", max_tokens=60), budget={"tokens": 50})
+    async with asyncio.timeout(10):
+        for _ in range(10):
+            with pytest.raises(NotEnoughResponses):
+                await Sequential(team, Aggregator(lab("lead"))).run("why")
+        await lab("a", max_tokens=90).run("why")
+    assert len(up.calls) == 1
+
+
 async def test_tools_and_choices_are_part_of_what_is_asked(up, lab):
     tool = {"type": "function", "function": {"name": "f", "description": "x" * 400}}
     with pytest.raises(BudgetExceeded):
@@ -189,6 +200,7 @@ async def test_proposers_leave_the_aggregator_its_share(up, lab):
         assert len(up.calls) == fit + 1 and len(up.of("lead")) == 1
         assert len(answer.references) == fit and answer.degraded == (fit < 3)
         assert [call.error for call in answer.failures] == ["BudgetExceeded"] * (3 - fit)
+        assert all(call.attempts == 0 for call in answer.failures)
         assert all(call.cost == 0 and "the budget of this run" in call.message for call in answer.failures)
         assert answer.usage.total_tokens <= held + fit * EACH
 

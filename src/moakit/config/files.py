@@ -70,7 +70,7 @@ class Config(Mapping[str, Layer]):
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
             )
-        check_key_budgets(self.server_keys, self._ensembles)
+        check_key_budgets(self.server_keys, self._ensembles.values())
         self._used = {
             agent.model.partition("/")[0] for layer in self._ensembles.values() for agent in agents(layer)
         }

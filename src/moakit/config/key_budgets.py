@@ -26,14 +26,15 @@ def key_budgets(keys: Iterable[KeyConfig]) -> dict[str, Budget]:
     }
 
 
-def check_key_budgets(keys: Iterable[KeyConfig], ensembles: Mapping[str, Layer]) -> None:
+def check_key_budgets(keys: Iterable[KeyConfig], ensembles: Iterable[Layer]) -> None:
     """Raise `ConfigError` for a budget that limits nothing, or is in dollars where a price is not known."""
+    layers = list(ensembles)
     for index, key in enumerate(keys):
         path = f"server.keys[{index}]"
         limits = _limits(key, path)
         if limits is None or limits.dollars is None:
             continue
-        for layer in ensembles.values():
+        for layer in layers:
             model = without_price(layer)
             if model is not None:
                 raise unpriced(f"{path}: budget is", model)

@@ -231,6 +231,9 @@ class Agent(Layer):
     ) -> None:
         # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
         refused = isinstance(error, AuthenticationFailed | BudgetExceeded) or error.status is not None
+        if isinstance(error, BudgetExceeded):
+            # The last one was never made.
+            attempts -= 1
         free = refused or not prices.may_cost(self.bound.endpoint, self.model)
         run.record(
             Call(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moakit.errors import BadResponse, CallError, ContentFiltered
+from moakit.errors import BadResponse, BudgetExceeded, CallError, ContentFiltered
 from moakit.events import CallRetried, Delta
 from moakit.models import tokens
 from moakit.models.base import Model, Reply
@@ -137,11 +137,12 @@ async def ask(
                 permit.settle(reply.usage.total_tokens)
             _check(reply, model.name, tail=run.tail)
             return reply
-        except CallError as error:
-            if permit is not None and error.status is not None:
+        except (CallError, BudgetExceeded) as error:
+            if permit is not None and (isinstance(error, BudgetExceeded) or error.status is not None):
                 # A refused call took no tokens.
                 permit.settle(0)
-            if run.tail and ear is not None and ear.first is not None and journey.answered:
+            shown = run.tail and ear is not None and ear.first is not None and journey.answered
+            if isinstance(error, BudgetExceeded) or shown:
                 raise
             wait = wait_before(error, mine, retries=retries, remaining=run.remaining)
             if wait is None:
