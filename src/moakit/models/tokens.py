@@ -14,6 +14,8 @@ IMAGE = 800
 """Tokens counted for an image part, whatever its size."""
 ANSWER = 500
 """Tokens expected of an answer whose length is not limited."""
+_SHOWN = frozenset({"tools", "functions", "response_format"})
+"""Parameters that a model is shown, as a part of its prompt."""
 
 
 def estimate(text: str) -> int:
@@ -39,10 +41,10 @@ def estimate_prompt(prompt: Prompt) -> int:
 
 def estimate_tools(parameters: Mapping[str, Any]) -> int:
     """Return about how many tokens the tools and the format of a request add to its prompt."""
-    given = [value for name in ("tools", "functions", "response_format") if (value := parameters.get(name))]
-    if not given:
+    if _SHOWN.isdisjoint(parameters):
         return 0
     try:
+        given = [parameters[name] for name in _SHOWN & parameters.keys()]
         return len(msgspec.json.encode(given)) // BYTES_PER_TOKEN
     except (TypeError, ValueError, OverflowError, RecursionError):
         # What cannot be written is refused when it is sent.
