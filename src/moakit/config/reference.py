@@ -12,7 +12,9 @@ from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
     AggregateConfig,
+    BudgetConfig,
     FileConfig,
+    KeyBudgetConfig,
     KeyConfig,
     MoAConfig,
     PriceConfig,
@@ -58,6 +60,7 @@ _OPEN: Mapping[str, str] = {
     "keys": "list of texts or tables",
     "extra": "table",
     "price": "number or table",
+    "budget": "dollars or table",
 }
 
 
@@ -87,6 +90,7 @@ def json_schema() -> dict[str, Any]:
     any_layer = {"$ref": "#/$defs/Layer"}
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     agents = {"$ref": "#/$defs/Agents"}
+    dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
         (MoAConfig, "proposers", layers),
@@ -103,6 +107,7 @@ def json_schema() -> dict[str, Any]:
         (FileConfig, "ensembles", _tables(any_layer)),
         (FileConfig, "server", _ref(ServerConfig)),
         (ServerConfig, "keys", {"type": "array", "items": {"anyOf": [{"type": "string"}, _ref(KeyConfig)]}}),
+        (KeyConfig, "budget", {"anyOf": [dollars, _ref(KeyBudgetConfig)]}),
     ):
         _typed(found[kind.__name__]["properties"][key], what)
     prompt = {
@@ -118,6 +123,7 @@ def json_schema() -> dict[str, Any]:
     for component in found.values():
         if "prompt" in component["properties"]:
             _typed(component["properties"]["prompt"], prompt)
+            _typed(component["properties"]["budget"], {"anyOf": [dollars, _ref(BudgetConfig)]})
     name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
     agent = [name, _ref(AgentConfig)]
     own = {

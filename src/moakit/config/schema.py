@@ -13,6 +13,7 @@ Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 WholeNotNegative = Annotated[int, Meta(ge=0)]
 PriceOf = float | dict[str, Any]
+BudgetOf = float | dict[str, Any]
 
 
 def _doc(text: str) -> Meta:
@@ -60,6 +61,17 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     multiturn: Annotated[
         bool | None, _doc("false sends the system message and the last user message only")
     ] = None
+    budget: Annotated[
+        BudgetOf | None,
+        _doc("what one run may spend; on a layer, there: dollars, or a table of `tokens` and `dollars`"),
+    ] = None
+
+
+class BudgetConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """What one run may spend; what is not given is not limited."""
+
+    tokens: Annotated[Count | None, _doc("prompts and answers together")] = None
+    dollars: Annotated[Positive | None, _doc("needs a known price for every model")] = None
 
 
 class AgentConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -164,12 +176,22 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
     ] = 5
 
 
+class KeyBudgetConfig(BudgetConfig, kw_only=True, frozen=True):
+    """What all requests with a key may spend together."""
+
+    per: Annotated[
+        Literal["hour", "day", "month", "total"],
+        _doc("it starts afresh with each of these in UTC; `total` with the server alone"),
+    ] = "total"
+
+
 class KeyConfig(msgspec.Struct, kw_only=True, frozen=True):
     """A key of the server's clients, with what holds for it; its text alone is the short form."""
 
     key: Annotated[str, _doc("the key, as `${VARIABLE}`")]
     name: Annotated[str, _doc("what it is called in messages; by default its place in the list")] = ""
     concurrency: Annotated[Count | None, _doc("requests at once with this key; one more is a 429")] = None
+    budget: Annotated[BudgetOf | None, _doc("what its requests may spend: dollars, or a table")] = None
 
     def __repr__(self) -> str:
         return f"KeyConfig({self.name!r})"
@@ -234,11 +256,13 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("price = { … }", PriceConfig),
     ("[ensembles.NAME], short form", MoAConfig),
     ("[ensembles.NAME], long form", SequentialConfig),
+    ("budget = { … }", BudgetConfig),
     ("a layer of proposers", ProposeConfig),
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
     ("a key of the server", KeyConfig),
+    ("a key's budget", KeyBudgetConfig),
 )
 """Every table of the file, in the order it is documented."""

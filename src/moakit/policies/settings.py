@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from moakit.errors import ConfigError, MoaError, nearest
+from moakit.policies.budget import limits_from
 from moakit.prompts.layouts import Layout, Template, layout_named
 
 
@@ -28,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "together", a `Template` or a function.
     multiturn: False shows models the system message and the last user message only.
+    budget: dollars that one run may spend here, or a table of `tokens` and `dollars`.
     """
 
     quorum: int | None = None
@@ -47,10 +50,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hedge: bool | None = None
     prompt: Layout | None = None
     multiturn: bool | None = None
+    budget: float | Mapping[str, float] | None = None
 
     def over(self, outer: Settings) -> Settings:
-        """Return these settings with the gaps filled from the layer around; a deadline is never inherited."""
-        if self is NO_SETTINGS and outer.deadline is None:
+        """Return these settings, gaps filled from the layer around; not so the deadline and the budget."""
+        if self is NO_SETTINGS and outer.deadline is None and outer.budget is None:
             return outer
         merged = {
             name: getattr(outer, name) if (own := getattr(self, name)) is None else own for name in INHERITED
@@ -72,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return config
 
 
-INHERITED = tuple(name for name in Settings.__struct_fields__ if name != "deadline")
+INHERITED = tuple(name for name in Settings.__struct_fields__ if name not in ("deadline", "budget"))
 NO_SETTINGS = Settings()
 DEFAULTS = Settings(
     minimum=1,
@@ -123,6 +127,9 @@ def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Sett
             good, wanted = value in _CHOICES[name], " or ".join(map(repr, _CHOICES[name]))
         elif name == "prompt":
             layout_named(value)
+            continue
+        elif name == "budget":
+            limits_from(owner, value)
             continue
         else:
             good, wanted = isinstance(value, bool), "true or false"
