@@ -193,10 +193,10 @@ class Run:
             at = journey.loop.time() - journey.started
             journey.emit(kind(run_id=journey.run_id, path=self.path, at=at, **fields))
 
-    def record(self, call: Call) -> None:
-        """Enter a call in the run's ledger."""
+    def record(self, call: Call, *, chosen: bool = False) -> None:
+        """Enter a call in the run's ledger; without it the run is degraded, unless it was `chosen` to be."""
         self.journey.calls.append(call)
-        if call.status != "ok":
+        if call.status != "ok" and not chosen:
             self.journey.degraded = True
 
     def degrade(self) -> None:
