@@ -37,7 +37,7 @@ class Words(NamedTuple):
 
 
 def words_of(text: str) -> Words:
-    """Return the words of a text and each pair of neighbours, which tell "a beats b" from "b beats a".
+    """Return the words of a text and its phrases of two and three, which tell "a beats b" from "b beats a".
 
     Case, punctuation and the width of characters do not count; 1,000 is 1000, 3,14 is 3.14, 42.0 is 42.
     """
@@ -52,13 +52,14 @@ def words_of(text: str) -> Words:
             numbers.add(word)
         words.append(word)
     phrases = {*words, *map(" ".join, pairwise(words))}
+    phrases.update(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
     if not words and (sign := text.strip()):
         phrases = {sign}
     return Words(frozenset(phrases), frozenset(numbers), bool(words) and len(numbers) == len({*words}))
 
 
 def alike(one: Words, other: Words) -> float:
-    """Return how alike two texts are, 0 to 1: the share of their words and pairs that both have.
+    """Return how alike two texts are, 0 to 1: the share of their words and phrases that both have.
 
     Where both have numbers, times the share of those: the same sentence about 42 and about 43 is not alike.
     Where one of them is nothing but numbers, the numbers alone: "42" and "The answer is 42." are alike.
