@@ -15,6 +15,7 @@ from moakit import (
     ShapeError,
     from_config,
 )
+from moakit.observe.openwebui import tail_of
 
 TEAM = ["demo/planner", "demo/skeptic"]
 
@@ -52,6 +53,11 @@ def test_the_bench_is_neither_in_the_shape_nor_in_the_plan():
     assert str(layer.summary()) == str(alone.summary())
 
 
+def test_nobody_on_the_bench_stands_at_the_tail():
+    tail = tail_of(Sequential(Proposers("demo/planner", bench=["demo/skeptic"])))
+    assert tail is not None and tail.model == "demo/planner"
+
+
 def test_a_price_nobody_knows_on_the_bench_does_not_hide_what_a_run_costs():
     lab = moakit.Provider("lab", base_url="http://127.0.0.1:1/v1", api_key="k", price=1)
     dear = moakit.Provider("dear", base_url="http://127.0.0.1:1/v1", api_key="k")
@@ -60,6 +66,18 @@ def test_a_price_nobody_knows_on_the_bench_does_not_hide_what_a_run_costs():
     assert MoA([lab("a"), lab("b")], lab("lead"), bench=[dear("c")]).summary().cost == alone.cost
     own = MoA([moakit.Residual(Proposers(lab("a"), lab("b"), bench=[dear("c")]))], lab("lead")).summary()
     assert own.cost
+
+
+def test_a_layer_of_ones_own_may_have_children_nobody_plans_with():
+    class First(moakit.Layer):
+        def __init__(self, *agents):
+            self.agents = agents
+
+        def planned(self):
+            return self.agents[:1]
+
+    own = First(Agent("demo/planner"), Agent("demo/skeptic"))
+    assert own.plan().calls == own.summary().calls == 1 and len(own) == 2
 
 
 def test_the_configuration_holds_the_bench():
@@ -206,6 +224,15 @@ async def test_a_mistake_of_the_user_is_not_made_up_for(up, lab):
     with pytest.raises(ConfigError, match="no such thing"):
         await MoA([lab("a"), Wrong()], lab("lead"), bench=[lab("b")]).run("why")
     assert not up.of("b")
+
+
+async def test_what_failed_without_a_call_and_was_made_up_for_degrades_the_run(up, lab):
+    class Wrong(moakit.Layer):
+        async def forward(self, prompt, references, run):
+            raise moakit.BadResponse("nothing found")
+
+    answer = await MoA([lab("a"), Wrong()], lab("lead"), bench=[lab("b")]).run("why")
+    assert answer.degraded and not answer.failures and len(answer.references) == 2
 
 
 async def test_a_stand_in_sees_the_references_of_the_layer(up, lab):

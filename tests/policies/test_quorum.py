@@ -271,6 +271,22 @@ async def test_nobody_makes_up_for_what_is_not_bearable():
     assert reason == "another one raised KeyError" and not told
 
 
+async def test_nobody_takes_a_place_beside_what_is_not_bearable():
+    refill, told = bench_of(0)
+    tasks = tasks_of((0, KeyError()), (0, ValueError()), 5)
+    await asyncio.wait(tasks[:2])
+    await collect(tasks, quorum=3, refill=refill, bearable=lambda error: type(error) is ValueError)
+    assert not told
+
+
+async def test_nobody_takes_a_place_when_the_time_is_up():
+    refill, told = bench_of(0)
+    tasks = tasks_of((0, ValueError()), 5)
+    await asyncio.wait(tasks[:1])
+    await collect(tasks, quorum=2, timeout=0, refill=refill)
+    assert not told
+
+
 async def fail_when_cancelled():
     try:
         await asyncio.sleep(5)

@@ -15,6 +15,7 @@ Replace: TypeAlias = Callable[[BaseException], asyncio.Task[Any] | None]
 GRACE = 2.0
 """The shortest default grace period, in seconds."""
 _CANCELLED = asyncio.CancelledError()
+"""Stands for the error of a task that was cancelled; it is never raised."""
 
 
 def quorum_for(width: int, quorum: int | None, minimum: int = 1) -> tuple[int, int]:
@@ -137,20 +138,17 @@ class _Watch:
         error = _CANCELLED if task.cancelled() else task.exception()
         try:
             if error is None:
-                self._count_success(task)
+                self.pending -= 1
+                self._succeeded += 1
+                if self.agreed is not None and not self.over and self.agreed(task.result()):
+                    self.over = AGREED
             elif self.refill is None or not self._replaced(task, error):
                 self._count_failure(error)
         except Exception as raised:  # noqa: BLE001 - it is raised where the tasks are waited for
             self.defect = raised
             self.over = f"{type(raised).__name__} was raised"
-        if not self.pending or self.over or (self.enough and not self._in_grace):
+        if not self.pending or self.over or (self._succeeded >= self._quorum and not self._in_grace):
             self.wake()
-
-    def _count_success(self, task: asyncio.Task[Any]) -> None:
-        self.pending -= 1
-        self._succeeded += 1
-        if self.agreed is not None and not self.over and self.agreed(task.result()):
-            self.over = AGREED
 
     def _count_failure(self, error: BaseException) -> None:
         self.pending -= 1
