@@ -279,14 +279,6 @@ async def test_nobody_takes_a_place_beside_what_is_not_bearable():
     assert not told
 
 
-async def test_nobody_takes_a_place_when_the_time_is_up():
-    refill, told = bench_of(0)
-    tasks = tasks_of((0, ValueError()), 5)
-    await asyncio.wait(tasks[:1])
-    await collect(tasks, quorum=2, timeout=0, refill=refill)
-    assert not told
-
-
 async def fail_when_cancelled():
     try:
         await asyncio.sleep(5)

@@ -48,12 +48,13 @@ async def side_by_side(
     settings = run.settings
     width = len(units)
     strict = bool(settings.strict)
-    create = run.journey.loop.create_task
+    loop = run.journey.loop
+    create = loop.create_task
     tasks = [create(unit) for unit in units]
 
     minimum = width if strict else min(settings.minimum or 1, width)
     quorum, least = (width, width) if strict else quorum_for(width, settings.quorum, minimum)
-    refill = Refill(bench, create) if bench else None
+    refill = Refill(bench, until=run.deadline_at, loop=loop) if bench else None
     ended = await collect(
         tasks,
         quorum=quorum,

@@ -58,7 +58,7 @@ async def collect(
     end = None if timeout is None else started + timeout
     if not tasks:
         return ""
-    watch = _Watch(tasks, loop, end, quorum, quorum if least is None else least)
+    watch = _Watch(tasks, loop, quorum, quorum if least is None else least)
     watch.strict, watch.bearable, watch.refill, watch.agreed = strict, bearable, refill, agreed
     for task in tasks:
         task.add_done_callback(watch.count)
@@ -87,7 +87,7 @@ class _Watch:
     """Counts what becomes of the tasks, and wakes who waits when that is decided."""
 
     __slots__ = (
-        "_end", "_in_grace", "_least", "_loop", "_quorum", "_succeeded", "_tasks", "agreed", "bearable",
+        "_in_grace", "_least", "_loop", "_quorum", "_succeeded", "_tasks", "agreed", "bearable",
         "closed", "defect", "over", "pending", "refill", "strict", "waiter",
     )  # fmt: skip
 
@@ -95,13 +95,11 @@ class _Watch:
         self,
         tasks: list[asyncio.Task[Any]],
         loop: asyncio.AbstractEventLoop,
-        end: float | None,
         quorum: int,
         least: int,
     ) -> None:
         self._tasks = tasks
         self._loop = loop
-        self._end = end
         self._quorum = quorum
         self._least = least
         self._succeeded = 0
@@ -162,9 +160,8 @@ class _Watch:
             self.over = f"another one raised {type(error).__name__}"
 
     def _replaced(self, task: asyncio.Task[Any], error: BaseException) -> bool:
-        """Put another task in the place of one that failed, while there is time and anybody is left."""
-        late = self._end is not None and self._loop.time() >= self._end
-        if self.over or late or error is _CANCELLED or self.refill is None:
+        """Put another task in the place of one that failed, if there is one."""
+        if self.over or error is _CANCELLED or self.refill is None:
             return False
         if self.bearable is not None and not self.bearable(error):
             return False
