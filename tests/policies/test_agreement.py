@@ -71,6 +71,12 @@ def test_a_word_more_or_in_another_place_makes_a_difference(one, other):
     assert 0 < of(one, other) < 0.75
 
 
+def test_likeness_is_the_share_of_words_and_phrases_that_both_have():
+    assert of("Yes.", "Yes, it is.") == pytest.approx(1 / 6)
+    assert of("It is safe to drive", "It is not safe to drive") == pytest.approx(9 / 18)
+    assert of("2 cats and 3 dogs", "2 cats and 4 dogs") == pytest.approx(1 / 3 * 7 / 17)
+
+
 def test_a_number_in_a_name_is_part_of_the_name():
     assert of("gpt4 wins", "gpt5 wins") == pytest.approx(1 / 5)
     assert not words_of("gpt4").numbers

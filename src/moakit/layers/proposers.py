@@ -21,8 +21,9 @@ class Proposers(Layer):
     """Runs agents, layers or ensembles at once; every response becomes a reference for the next layer.
 
     `samples` draws are made from each; `quorum`, `grace` (seconds), `minimum`, `deadline` (seconds for this
-    layer) and `strict` say how long to wait and for how many; `max_tokens` caps each response. The layers of
-    the `bench` are asked only when a proposer has failed: the next one takes its place, each at most once.
+    layer), `agreement` and `strict` say how long to wait and for how many; `max_tokens` caps each response.
+    The layers of the `bench` are asked only when a proposer has failed: the next one takes its place, each at
+    most once.
 
     >>> Proposers("demo/planner", "demo/skeptic", bench=["demo/storyteller"]).shape(0)
     2
