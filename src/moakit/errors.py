@@ -8,7 +8,7 @@ MoaError
 │   ├── UnknownModel             no such model, provider or ensemble
 │   └── InvalidRequest           a prompt or request that cannot be run
 ├── CallError                    one call to one model failed
-│   ├── RateLimited              429, with `retry_after`
+│   ├── RateLimited              429, or no room in time, with `retry_after`
 │   ├── AuthenticationFailed     401, 403 or a missing key
 │   ├── ContextTooLong           the prompt exceeds the model's window
 │   ├── ContentFiltered          refused by the provider's filter
@@ -126,7 +126,7 @@ class CallError(MoaError):
 
 
 class RateLimited(CallError):
-    """The provider answered 429."""
+    """The provider answered 429, or a limit set for it leaves the call no time."""
 
 
 class AuthenticationFailed(CallError):
