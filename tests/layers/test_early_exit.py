@@ -6,9 +6,10 @@ import moakit
 from moakit import LayerFinished, MoA, Proposers, SelfMoA, Sequential
 
 
-async def test_proposals_that_agree_are_enough(up, lab):
+@pytest.mark.parametrize("hedge", [False, True])
+async def test_proposals_that_agree_are_enough(up, lab, hedge):
     team = [lab("say:42"), lab("hang"), lab("say:The_answer_is_42.")]
-    answer = await MoA(team, lab("lead"), agreement=0.8).run("why")
+    answer = await MoA(team, lab("lead"), agreement=0.8, hedge=hedge).run("why")
     assert [reference.text for reference in answer.references] == ["42", "The answer is 42."]
     (dropped,) = answer.failures
     assert (dropped.path, dropped.status) == ("0.1", "cancelled")
