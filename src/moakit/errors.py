@@ -134,7 +134,26 @@ class AuthenticationFailed(CallError):
 
 
 class ContextTooLong(CallError):
-    """The prompt does not fit into the model's window."""
+    """The prompt does not fit into the model's window.
+
+    `needed` is how many tokens it has, as the provider counted them (or as we estimate them, when nothing was
+    sent or the provider gave no number), `window` how many the model takes; `answer` is the part of `needed`
+    that was kept for the answer. None where it is unknown.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed: int | None = None,
+        window: int | None = None,
+        answer: int | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.needed = needed
+        self.window = window
+        self.answer = answer
 
 
 class ContentFiltered(CallError):

@@ -58,6 +58,7 @@ WAITING = st.fixed_dictionaries(
         "on_no_aggregator": st.sampled_from(["error", "best"]),
         "prompt": st.sampled_from(["moakit", "together"])
         | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
+        "reference_tokens": st.integers(1, 9999),
         "multiturn": st.booleans(),
     },
 )

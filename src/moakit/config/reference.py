@@ -13,6 +13,7 @@ from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
     FileConfig,
+    KeyConfig,
     MoAConfig,
     PriceConfig,
     ProposeConfig,
@@ -39,6 +40,7 @@ _WORDS: Mapping[tuple[str, str], str] = {
     ("Waiting", "deadline"): f"{DEADLINE:g}; a layer of proposers leaves 40 % of it to the layers after it",
     ("Waiting", "first_token"): f"{FIRST_TOKEN:g} where the call is streamed",
     ("Waiting", "idle"): f"{IDLE:g} where the call is streamed",
+    ("ServerConfig", "queue"): "as many as `concurrency`",
     ("ServerConfig", "overrides"): "`true` on loopback, else `false`",
 }
 # What the open types of the schema stand for.
@@ -54,6 +56,7 @@ _OPEN: Mapping[str, str] = {
     "providers": "tables",
     "ensembles": "tables",
     "server": "table",
+    "keys": "list of texts or tables",
     "extra": "table",
     "price": "number or table",
 }
@@ -103,6 +106,7 @@ def json_schema() -> dict[str, Any]:
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
         (FileConfig, "ensembles", _tables(any_layer)),
         (FileConfig, "server", _ref(ServerConfig)),
+        (ServerConfig, "keys", {"type": "array", "items": {"anyOf": [{"type": "string"}, _ref(KeyConfig)]}}),
     ):
         _typed(found[kind.__name__]["properties"][key], what)
     prompt = {

@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timeout, first_token, idle: seconds for one call, to its first token, between two tokens.
     retries: attempts of a call after the first.
     max_tokens: the longest response of an agent that sets no limit of its own, in tokens.
+    reference_tokens: the longest a reference is shown, in tokens; what is longer is cut in its middle.
     strict: wait for every proposer; any failure fails.
     on_no_references: "error", or "answer": the aggregator alone.
     on_no_aggregator: "error", or "best": the proposal the others agree with most.
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idle: float | None = None
     retries: int | None = None
     max_tokens: int | None = None
+    reference_tokens: int | None = None
     strict: bool | None = None
     on_no_references: Literal["error", "answer"] | None = None
     on_no_aggregator: Literal["error", "best"] | None = None
@@ -95,7 +97,7 @@ DEFAULTS = Settings(
 DEADLINE, FIRST_TOKEN, IDLE = 300.0, 60.0, 30.0
 
 _SECONDS = ("grace", "deadline", "timeout", "first_token", "idle")
-_COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1}
+_COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1, "reference_tokens": 1}
 _CHOICES = {
     "on_no_references": ("error", "answer"),
     "on_no_aggregator": ("error", "best"),

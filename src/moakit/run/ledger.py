@@ -41,8 +41,8 @@ class Entry:
         self._before = attempts.count
         self._started = run.journey.loop.time()
 
-    def succeeded(self, reply: Reply) -> Response:
-        """Enter a reply and return it as a response."""
+    def succeeded(self, reply: Reply, *, left_out: int = 0) -> Response:
+        """Enter a reply and return it as a response; `left_out` tokens of its references were not sent."""
         run, attempts, name = self._run, self._attempts, self._model.name
         response = Response(
             text=reply.text,
@@ -58,8 +58,9 @@ class Entry:
             first_token=attempts.first_token,
             attempts=attempts.count,
             extra=reply.extra,
+            left_out=left_out,
         )
-        run.journey.calls.append(
+        run.record(
             Call(
                 path=run.path,
                 model=name,
@@ -68,6 +69,7 @@ class Entry:
                 cost=reply.cost,
                 seconds=attempts.seconds,
                 attempts=attempts.count - self._before,
+                left_out=left_out,
             )
         )
         if run.journey.watched:

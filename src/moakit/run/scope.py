@@ -200,11 +200,11 @@ class Run:
     def record(self, call: Call) -> None:
         """Enter a call in the run's ledger.
 
-        One that failed degrades the run. One that was cancelled does not: whoever dropped it knows whether
-        that was by choice.
+        One that failed, or whose references were cut, degrades the run. One that was cancelled does not:
+        whoever dropped it knows whether that was by choice.
         """
         self.journey.calls.append(call)
-        if call.status == "failed":
+        if call.status == "failed" or call.left_out:
             self.journey.degraded = True
 
     def degrade(self) -> None:

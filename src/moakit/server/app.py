@@ -34,7 +34,7 @@ class Application:
     """
 
     def __init__(self, config: Config, *, overrides: bool) -> None:
-        self.load = Load()
+        self.load = Load(config.server, config.server_keys)
         health = Health(self.load)
         models = Models(config)
         chats = {
@@ -56,7 +56,7 @@ class Application:
         )
         # A redirect would be built from the Host header, which whoever asks may write as they like.
         self._others.router.redirect_slashes = False
-        self._guarded = Access(self._lead, config.server.keys)
+        self._guarded = Access(self._lead, config.server_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -6,7 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from moakit.policies.admission import Overloaded
+from moakit.policies.settings import DEADLINE
 from moakit.run.journey import Journey
+from moakit.server.access import WHO
 from moakit.server.openwebui.client import shown, speaks, task_of
 from moakit.server.openwebui.dialect import Dialect
 from moakit.server.openwebui.history import cleaned
@@ -17,9 +20,12 @@ from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, discard_body
 from moakit.server.wire import completion, usage_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import Message, Receive, Scope, Send
 
     from moakit.config import Config
+    from moakit.policies.admission import Admission
     from moakit.server.health import Load
     from moakit.types import Answer
 
@@ -45,8 +51,18 @@ class Chat:
         if self._load.draining:
             await _dismiss(STOPPING, receive, send)
             return
+        share = self._load.shares.get(scope.get(WHO, ""))
+        began = 0.0
+        if share is not None:
+            try:
+                began = share.enter()
+            except Overloaded as busy:
+                await _dismiss(_too_many(scope[WHO], share, busy), receive, send)
+                return
         # A task of its own, which ends when the client leaves, or when the server may wait no longer.
         request = asyncio.create_task(self._handle(scope, receive, send))
+        if share is not None:
+            request.add_done_callback(lambda _: share.leave(began))
         with self._load.holding(request):
             try:
                 await asyncio.wait([request])
@@ -75,10 +91,33 @@ class Chat:
                 await send_failure(send, STOPPING, {"connection": "close"})
             raise
         gone = asyncio.create_task(_until_gone(receive, asyncio.current_task()))
+        answer = self._streamed if work.stream else self._whole
         try:
-            await (self._streamed(work, send) if work.stream else self._whole(work, send))
+            if self._load.admission is None:
+                await answer(work, send)
+            else:
+                await self._in_turn(self._load.admission, answer, work, send)
         finally:
             gone.cancel()
+
+    async def _in_turn(
+        self, admission: Admission, answer: Callable[[Work, Send], Awaitable[None]], work: Work, send: Send
+    ) -> None:
+        """Answer once there is a place; nothing is sent before."""
+        try:
+            # The deadline is the run's own, so it counts from its turn, and as much may be waited for that.
+            began = await admission.turn(work.ensemble.settings.deadline or DEADLINE)
+        except Overloaded as error:
+            await send_failure(send, STOPPING if self._load.draining else failure_of(error))
+            return
+        except asyncio.CancelledError:
+            if self._load.stopped:
+                await send_failure(send, STOPPING)
+            raise
+        try:
+            await answer(work, send)
+        finally:
+            admission.leave(began)
 
     def _fitted(self, work: Work, scope: Scope) -> Work:
         """Return the work as it is to be done: for Open WebUI with its extras, a background task small."""
@@ -147,6 +186,13 @@ class Chat:
             raise
         finally:
             outlet.close()
+
+
+def _too_many(who: str, share: Admission, error: Overloaded) -> Failure:
+    """Return what the owner of a key is told who asks for more at once than it may."""
+    text = f"the key {who!r} may have {share.concurrency} requests at once (wait for one of them to end)"
+    return Failure(429, text, kind="rate_limit_error", code="rate_limit_exceeded",
+                   retry_after=error.retry_after, should_retry=True)  # fmt: skip
 
 
 async def _dismiss(failure: Failure, receive: Receive, send: Send) -> None:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 from moakit.config.build import agents
 from moakit.config.changes import changed
 from moakit.errors import InvalidRequest, UserError
+from moakit.policies.settings import DEADLINE
+from moakit.server.bounds import check_calls, check_changes
 
 if TYPE_CHECKING:
     from moakit.config import Config
     from moakit.layers import Layer
 
-MOST_CALLS = 128
-"""The most calls an overridden ensemble may make in one run."""
-LAX = 16
-"""How far above that the estimate may lie that is made before anything is built."""
 NEVER = frozenset({"api_base", "api_key", "base_url", "extra_headers", "headers", "proxy"})
 """What no request sets, here or, passed on, at a gateway behind us: addresses, keys, headers."""
 
@@ -24,8 +22,10 @@ NEVER = frozenset({"api_base", "api_key", "base_url", "extra_headers", "headers"
 def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> Layer:
     """Return the ensemble with a request's changes; raises `InvalidRequest`."""
     _refuse(changes, "moa")
-    if _most(changes) > LAX * MOST_CALLS:
-        raise InvalidRequest(f"this would make far more calls than the {MOST_CALLS} allowed", param="moa")
+    # What the ensemble does anyway is not what the request asks for.
+    most_calls = max(config.server.max_calls, ensemble.plan().calls)
+    most_seconds = max(config.server.max_deadline, ensemble.settings.deadline or DEADLINE)
+    check_changes(changes, most_calls=most_calls, most_seconds=most_seconds)
     try:
         layer = config.agent(changed(ensemble.to_config(), changes), "moa")
     except UserError as error:
@@ -34,9 +34,7 @@ def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> L
         if not config.configured(agent.model):
             provider = agent.model.partition("/")[0]
             raise InvalidRequest(f"{provider!r} is not a provider of this server", param="moa")
-    calls = layer.plan().calls
-    if calls > MOST_CALLS:
-        raise InvalidRequest(f"this would make {calls} calls; {MOST_CALLS} are allowed", param="moa")
+    check_calls(layer.plan().calls, most_calls)
     return layer
 
 
@@ -50,17 +48,3 @@ def _refuse(value: Any, path: str) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _refuse(item, f"{path}[{index}]")
-
-
-def _most(value: Any) -> int:
-    """Return a number no smaller than the calls this makes, without building it."""
-    if isinstance(value, Mapping):
-        inside = sum(_most(item) for key, item in value.items() if key not in ("extra", "prompt"))
-        most = max(1, inside)
-        for key in ("layers", "samples"):
-            times = value.get(key)
-            most *= max(1, times) if isinstance(times, int) else 1
-        return most
-    if isinstance(value, list):
-        return sum(map(_most, value))
-    return int(isinstance(value, str))
