@@ -10,6 +10,7 @@ import msgspec
 from moakit.errors import BadResponse, CallError
 from moakit.models import failures, fields, reasoning
 from moakit.models.base import Listener, Reply
+from moakit.models.secrets import Key
 
 
 class _Delta(msgspec.Struct):
@@ -49,7 +50,7 @@ class Assembly:
         "_splitter", "_thoughts", "_tools", "_usage", "done", "finished",
     )  # fmt: skip
 
-    def __init__(self, listener: Listener, *, model: str, key: str | None, choices: int = 1) -> None:
+    def __init__(self, listener: Listener, *, model: str, key: Key, choices: int = 1) -> None:
         self._listener = listener
         self._model = model
         self._key = key
