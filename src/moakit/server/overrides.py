@@ -17,7 +17,20 @@ MOST_CALLS = 128
 """The most calls an overridden ensemble may make in one run."""
 LAX = 16
 """How far above that the estimate may lie that is made before anything is built."""
-NEVER = frozenset({"api_base", "api_key", "base_url", "extra_headers", "headers", "proxy"})
+NEVER = frozenset(
+    [
+        "api_base",
+        "api_key",
+        "base_url",
+        "default_headers",
+        "extra_body",
+        "extra_headers",
+        "extra_query",
+        "headers",
+        "proxies",
+        "proxy",
+    ]
+)
 """What no request sets, here or, passed on, at a gateway behind us: addresses, keys, headers."""
 
 
