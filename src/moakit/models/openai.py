@@ -8,6 +8,7 @@ with a warning, and remembered. Repeating a call is the retry policy's business.
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,6 +44,8 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 """The largest JSON answer taken, in bytes."""
 STREAM_LIMIT = 512 * 1024 * 1024
 """The largest stream taken, in bytes: a chunk is many times the size of its token."""
+LARGE = 1024 * 1024
+"""A request of this many bytes is sent in pieces."""
 TRAILER = 0.5
 """How long to wait, in seconds, for what may follow the end of an answer: usage, `[DONE]`."""
 LINGER = 0.02
@@ -107,7 +110,12 @@ class OpenAIModel:
         response: aiohttp.ClientResponse | None = None
         try:
             response = await pool.session.post(
-                self._url, data=payload, headers=headers, allow_redirects=False, proxy=pool.proxy
+                self._url,
+                # One piece of a large body after the other, so that the others' tokens are not held up.
+                data=payload if len(payload) < LARGE else io.BytesIO(payload),
+                headers=headers,
+                allow_redirects=False,
+                proxy=pool.proxy,
             )
             if response.status != 200:
                 await self._refuse(response)

@@ -17,6 +17,8 @@ from moakit.policies.timers import Timers
 from moakit.run.scope import Run
 from moakit.types import Message
 
+_TOOLS = frozenset(["tools", "functions"])
+
 
 class Attempts:
     """The attempts of one call so far, and what the successful one gave.
@@ -133,7 +135,7 @@ async def ask(
                 reply = await model.respond(messages, parameters, ear)
             if permit is not None and reply.usage.total_tokens:
                 permit.settle(reply.usage.total_tokens)
-            _check(reply, model.name, tail=run.tail)
+            _check(reply, model.name, parameters, tail=run.tail)
             return reply
         except CallError as error:
             if permit is not None and error.status is not None:
@@ -160,8 +162,12 @@ def _expected(messages: Sequence[Message], parameters: Mapping[str, Any]) -> int
     return tokens.estimate_prompt(messages) + int(length)
 
 
-def _check(reply: Reply, model: str, *, tail: bool) -> None:
+def _check(reply: Reply, model: str, parameters: Mapping[str, Any], *, tail: bool) -> None:
     """Raise when the reply cannot be a response: an empty text is never shown to the next layer."""
+    if reply.tool_calls and not tail and parameters.keys().isdisjoint(_TOOLS):
+        # Nobody offered it a tool: what it calls is nobody's to run, or to pass on.
+        reply.tool_calls = ()
+        reply.finish_reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
     if reply.finish_reason == "content_filter" and not tail:
         raise ContentFiltered("the provider's content filter cut the answer", model=model)
     if not reply.tool_calls and not reply.text.strip():
