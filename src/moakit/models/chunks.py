@@ -130,7 +130,7 @@ class Assembly:
 
     def _take_other(self, event: bytes) -> None:
         try:
-            chunk = msgspec.json.decode(event)
+            chunk = fields.decoded(event)
         except fields.UNREADABLE as error:
             shown = failures.excerpt(event, self._key)
             raise BadResponse(f"a chunk of the stream is not JSON: {shown}") from error

@@ -102,7 +102,7 @@ def _usage(usage: _Usage) -> Usage:
 
 def _reply_from_any(body: bytes, *, model: str, key: Key) -> Reply:
     try:
-        data = msgspec.json.decode(body.removeprefix(MARK))
+        data = fields.decoded(body.removeprefix(MARK))
     except fields.UNREADABLE as error:
         raise BadResponse(f"the answer is not JSON: {failures.excerpt(body, key)}") from error
     data = fields.as_object(data, "the answer")

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from moakit.errors import BadResponse
 from moakit.models.failures import redact
+from moakit.models.fields import UNREADABLE, decoded
 from moakit.models.providers import PROVIDERS, Endpoint, find_endpoint
 from moakit.models.secrets import secrets_of
 
@@ -89,10 +89,10 @@ async def _ask(session: object, endpoint: Endpoint, key: str | None) -> list[tup
         if response.status != 200:
             raise ValueError(f"HTTP {response.status}")
         try:
-            listed = msgspec.json.decode(await _read(response))["data"]
+            listed = decoded(await _read(response))["data"]
             secrets = secrets_of(endpoint, key)
             return [(redact(str(one["id"]), secrets), str(one.get("owned_by"))) for one in listed]
-        except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        except (*UNREADABLE, BadResponse, KeyError, TypeError, AttributeError) as error:
             raise ValueError("the answer is not a list of models") from error
 
 
