@@ -217,6 +217,9 @@ async def test_a_proxy_is_sent_a_request_and_no_other_provider_is(monkeypatch, d
         answer = await moakit.Provider("far", base_url=PROXIED, api_key=PROVIDER_KEY)("m").run("hi")
         assert answer.text == "hi"
         assert proxy.requests[0].startswith(b"POST http://models.example/v1/chat/completions ")
+        with pytest.raises(ValueError, match="not a list of models"):
+            await discover.list_models(Endpoint(name="far", base_url=PROXIED))
+        assert proxy.requests[1].startswith(b"GET http://models.example/v1/models ")
     await moakit.aclose()
 
 

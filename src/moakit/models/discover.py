@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from moakit.errors import BadResponse
 from moakit.models.failures import redact
 from moakit.models.fields import UNREADABLE, decoded
+from moakit.models.pools import proxy_for
 from moakit.models.providers import PROVIDERS, Endpoint, find_endpoint
 from moakit.models.secrets import secrets_of
 
@@ -85,7 +86,9 @@ async def _ask(session: object, endpoint: Endpoint, key: str | None) -> list[tup
     if not isinstance(session, aiohttp.ClientSession):
         raise TypeError(session)
     headers = {**endpoint.headers, **({"Authorization": f"Bearer {key}"} if key else {})}
-    async with session.get(f"{endpoint.base_url}/models", headers=headers, allow_redirects=False) as response:
+    proxy = proxy_for(endpoint.base_url)
+    url = f"{endpoint.base_url}/models"
+    async with session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
         if response.status != 200:
             raise ValueError(f"HTTP {response.status}")
         try:
