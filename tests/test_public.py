@@ -105,7 +105,7 @@ def test_events_have_the_fields_the_design_names():
     wanted = {
         "RunStarted": {"ensemble"},
         "LayerStarted": {"name"},
-        "CallStarted": {"model", "role"},
+        "CallStarted": {"model", "role", "left_out"},
         "Delta": {"text", "kind", "answer"},
         "CallRetried": {"error", "wait"},
         "CallFinished": {"response"},

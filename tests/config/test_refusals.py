@@ -45,7 +45,7 @@ def test_an_unknown_key_is_named_with_its_path_and_the_nearest_known(toml, messa
 def test_an_unknown_key_like_none_other_lists_those_there_are():
     message, hint = refusal("[server]\nzzz = 1")
     assert message == "unknown key server.zzz"
-    assert hint.startswith("known keys: drain, host, keys,")
+    assert hint.startswith("known keys: concurrency, drain, host, keys,")
 
 
 WRONG = [

@@ -57,7 +57,10 @@ WAITING = st.fixed_dictionaries(
         "on_no_aggregator": st.sampled_from(["error", "best"]),
         "prompt": st.sampled_from(["moakit", "together"])
         | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
+        "reference_tokens": st.integers(1, 9999),
         "multiturn": st.booleans(),
+        "budget": st.floats(0.01, 10)
+        | st.fixed_dictionaries({"tokens": st.integers(1, 9999)}, optional={"dollars": st.floats(0.01, 10)}),
     },
 )
 COUNTS = st.fixed_dictionaries(

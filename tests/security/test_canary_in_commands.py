@@ -38,7 +38,7 @@ aggregator = {{ model = "door/faulty", timeout = 0.3 }}
 retries = 0
 
 [server]
-keys = ["${{MOA_SERVER_KEY}}", "{server}"]
+keys = ["${{MOA_SERVER_KEY}}", "{server}-too"]
 """
 ECHO = f'{{"error": {{"message": "Bearer {PROVIDER_KEY}, a: {HEADER}"}}}}'.encode()
 

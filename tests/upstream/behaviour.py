@@ -40,6 +40,7 @@ FAULTS: dict[str, Kind] = {
     "status": "number",
     "code": "text",
     "filter400": "flag",
+    "refuse": "text",
     "retry_after": "text",
     "retry_after_ms": "number",
     "should_retry": "text",

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import AuthenticationFailed, CallError, ConfigError
-from moakit.events import CallFailed, CallFinished, CallStarted
+from moakit.errors import ConfigError
 from moakit.layers.base import Layer
+from moakit.layers.exchange import exchange
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
-from moakit.models import prices
-from moakit.models.base import Model, Reply
+from moakit.models.base import Model
 from moakit.models.resolve import find_model
-from moakit.prompts import compose, last_turn, without_tools
-from moakit.run.call import Attempts, ask
 from moakit.run.scope import References, Run
-from moakit.types import NO_USAGE, Call, Prompt, Response
+from moakit.types import Prompt, Response
 
 _SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
 _LENGTH = frozenset(["max_tokens", "max_completion_tokens"])
@@ -85,53 +81,24 @@ class Agent(Layer):
         self._parameters: Mapping[str, Any] = {**self.extra, **chosen}
         # A fallback may have fallbacks of its own, which come right after it.
         self._stand_ins: tuple[Agent, ...] = tuple(
-            other
-            for agent in self.fallback
-            for other in (agent, *agent._stand_ins)  # noqa: SLF001 - an agent as well
+            other for agent in self.fallback for other in (agent, *agent.stand_ins)
         )
 
-    async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+    def forward(
+        self, prompt: Prompt, references: References, run: Run
+    ) -> Coroutine[Any, Any, tuple[Response, ...]]:
         """Ask the model, once for each sample; where it fails, its fallbacks, until one responds."""
         if self.samples != 1 and run.sample is None:
             timeout = share(run)
             scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
             draws = [self.forward(prompt, references, scope) for scope in scopes]
-            return await side_by_side(draws, run, timeout=timeout)
-        attempts = Attempts()
-        texts = [reference.text.strip() for reference in references]
-        shown = _shown(prompt, run)
-        left = len(self._stand_ins)
-        agent = self
-        while True:
-            before = attempts.count
-            started = run.journey.loop.time()
-            run.tell(CallStarted, model=agent.model, role=run.role)
-            try:
-                reply = await ask(
-                    run,
-                    agent.bound,
-                    agent._messages(shown, texts, run),
-                    agent._sampling(run),
-                    attempts,
-                    timeout=agent.timeout,
-                )
-            except CallError as error:
-                agent._record_failure(run, error, "failed", started, attempts.count - before)
-                # What has been shown as the answer cannot be taken back by another model.
-                final = not left or (run.tail and run.journey.answered)
-                run.tell(CallFailed, error=error, final=final)
-                if final:
-                    raise
-            except asyncio.CancelledError as error:
-                reason = str(error.args[0]) if error.args and error.args[0] else "the run was cancelled"
-                dropped = CallError(f"dropped: {reason}", model=agent.model)
-                agent._record_failure(run, dropped, "cancelled", started, attempts.count - before)
-                run.tell(CallFailed, error=dropped, final=True)
-                raise
-            else:
-                return (agent._response(reply, run, attempts, attempts.count - before),)
-            agent = self._stand_ins[-left]
-            left -= 1
+            return side_by_side(draws, run, timeout=timeout)
+        return exchange(self, prompt, references, run)
+
+    @property
+    def stand_ins(self) -> tuple[Agent, ...]:
+        """Its fallbacks and theirs, in the order they are asked."""
+        return self._stand_ins
 
     def shape(self, references: int | None) -> int:
         """Return the number of samples, whatever goes in."""
@@ -175,43 +142,8 @@ class Agent(Layer):
         options = self.options()
         return {"model": self.model, **options} if options else self.model
 
-    def _messages(self, prompt: Prompt, texts: Sequence[str], run: Run) -> Prompt:
-        layout = run.settings.prompt or "moakit"
-        return compose(prompt, texts, system=self.system, layout=layout, seed=run.journey.run_id)
-
-    def _response(self, reply: Reply, run: Run, attempts: Attempts, mine: int) -> Response:
-        """Enter a call that succeeded in the ledger, and return its response."""
-        response = Response(
-            text=reply.text,
-            model=self.model,
-            path=run.path,
-            role=run.role,
-            usage=reply.usage,
-            cost=reply.cost,
-            finish_reason=reply.finish_reason,
-            tool_calls=reply.tool_calls,
-            reasoning=reply.reasoning,
-            seconds=attempts.seconds,
-            first_token=attempts.first_token,
-            attempts=attempts.count,
-            extra=reply.extra,
-        )
-        run.record(
-            Call(
-                path=run.path,
-                model=self.model,
-                role=run.role,
-                usage=reply.usage,
-                cost=reply.cost,
-                seconds=attempts.seconds,
-                attempts=mine,
-            )
-        )
-        if run.journey.watched:
-            run.tell(CallFinished, response=response)
-        return response
-
-    def _sampling(self, run: Run) -> Mapping[str, Any]:
+    def sampling(self, run: Run) -> Mapping[str, Any]:
+        """Return the parameters of a call in this run: the agent's own, and at the tail the request's."""
         parameters = self._parameters
         cap = run.settings.max_tokens
         if cap is not None and "max_tokens" not in parameters:
@@ -225,38 +157,6 @@ class Agent(Layer):
                 parameters = {name: value for name, value in parameters.items() if name not in _LENGTH}
             parameters = {**parameters, **asked}
         return parameters
-
-    def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:
-        # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
-        refused = error.status is not None or isinstance(error, AuthenticationFailed)
-        free = refused or not prices.may_cost(self.bound.endpoint, self.model)
-        run.record(
-            Call(
-                path=run.path,
-                model=self.model,
-                role=run.role,
-                status=status,
-                usage=NO_USAGE,
-                cost=0.0 if free else None,
-                seconds=run.journey.loop.time() - started,
-                attempts=attempts,
-                error=type(error).__name__,
-                message=str(error),
-            )
-        )
-
-
-def _shown(prompt: Prompt, run: Run) -> Prompt:
-    """Return the part of the conversation this call sees: tools and their results are the tail's business."""
-    if run.settings.multiturn is False:
-        prompt = last_turn(prompt)
-    if run.tail:
-        return prompt
-    # All proposers of a run see the same conversation, so it is told in words once.
-    told = run.journey.told
-    if told is None or told[0] is not prompt:
-        told = run.journey.told = (prompt, without_tools(prompt))
-    return told[1]
 
 
 def as_agent(agent: str | Agent | Model) -> Agent:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from moakit.errors import ConfigError, MoaError, ShapeError, UserError
 from moakit.layers.agent import Agent, as_agent, as_layer
 from moakit.layers.base import Layer
+from moakit.layers.payable import check_payable
 from moakit.models.base import Model
 from moakit.policies.settings import Settings, settings_from
 from moakit.prompts import Layout
@@ -102,6 +103,7 @@ class Aggregator(Layer):
                 f"an aggregator gives one response, {self.agent!r} gives {width}",
                 hint="samples belong to proposers",
             )
+        check_payable("Aggregator", self)
 
 
 def best(references: References) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from moakit.errors import ConfigError, MoaError, ShapeError, nearest
 from moakit.layers.summary import Plan, Summary, summarize
@@ -14,6 +14,9 @@ from moakit.run.journey import Journey
 from moakit.run.scope import References, Run
 from moakit.run.stream import Stream
 from moakit.types import Answer, Prompt, Response, as_prompt
+
+if TYPE_CHECKING:
+    from moakit.run.purse import LastCall
 
 PARAMETERS = frozenset(
     [
@@ -104,6 +107,12 @@ class Layer:
         """Return the calls and sequential steps of one run; by default the children's, one after another."""
         plans = [child.plan() for child in self.children()]
         return Plan(sum(plan.calls for plan in plans), sum(plan.steps for plan in plans))
+
+    def last_call(self, prompt: Prompt, references: References, run: Run) -> LastCall | None:
+        """Return what the call whose response is this layer's own may take, None when that is not known."""
+        from moakit.layers.outlook import last_call
+
+        return last_call(self, prompt, references, run)
 
     # Running
 

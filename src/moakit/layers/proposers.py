@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
 from moakit.layers.base import Layer
+from moakit.layers.payable import check_payable
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
@@ -120,6 +121,7 @@ class Proposers(Layer):
             if value is not None and value > width:
                 raise ConfigError(f"Proposers: {name} = {value} of only {width} proposers")
         self._single = width == len(self.layers)
+        check_payable("Proposers", self)
 
     def _draws(self, layer: Layer) -> int:
         return self.samples * (layer.samples if isinstance(layer, Agent) else 1)

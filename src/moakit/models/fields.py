@@ -13,7 +13,7 @@ from moakit.types import NO_USAGE, Usage
 
 MANY = 2_000_000
 """The most values an answer or a chunk may have: each takes many times its bytes."""
-MOST = 1024
+PLACES = 1024
 """The most choices, and the most tool calls, of one answer."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON from outside may raise."""
@@ -50,16 +50,16 @@ def as_objects(value: object, what: str) -> list[dict[str, Any]]:
         return []
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise BadResponse(f"the {what} are not a list of JSON objects")
-    if len(value) > MOST:
-        raise BadResponse(f"the {what} are {len(value)}, more than {MOST}", should_retry=False)
+    if len(value) > PLACES:
+        raise BadResponse(f"the {what} are {len(value)}, more than {PLACES}", should_retry=False)
     return value
 
 
 def index_of(value: Mapping[str, Any]) -> int:
     """Return a choice's or tool call's index, 0 when there is none."""
     index = value.get("index") or 0
-    if not isinstance(index, int) or not 0 <= index < MOST:
-        raise BadResponse(f"an index is not a whole number from 0 to {MOST - 1}")
+    if not isinstance(index, int) or not 0 <= index < PLACES:
+        raise BadResponse(f"an index is not a whole number from 0 to {PLACES - 1}")
     return index
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from moakit.errors import ConfigError, MoaError, nearest
+from moakit.policies.budget import limits_from
 from moakit.prompts.layouts import Layout, Template, layout_named
 
 
@@ -20,11 +22,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timeout, first_token, idle: seconds for one call, to its first token, between two tokens.
     retries: attempts of a call after the first.
     max_tokens: the longest response of an agent that sets no limit of its own, in tokens.
+    reference_tokens: the longest a reference is shown, in tokens; what is longer is cut in its middle.
     strict: wait for every proposer; any failure fails.
     on_no_references: "error", or "answer": the aggregator alone.
     on_no_aggregator: "error", or "best": the proposal the others agree with most.
+    on_cut: the answer's stream breaks after its first token: "error", or "continue" on a fallback.
+    hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "together", a `Template` or a function.
     multiturn: False shows models the system message and the last user message only.
+    budget: dollars that one run may spend here, or a table of `tokens` and `dollars`.
     """
 
     quorum: int | None = None
@@ -36,15 +42,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idle: float | None = None
     retries: int | None = None
     max_tokens: int | None = None
+    reference_tokens: int | None = None
     strict: bool | None = None
     on_no_references: Literal["error", "answer"] | None = None
     on_no_aggregator: Literal["error", "best"] | None = None
+    on_cut: Literal["error", "continue"] | None = None
+    hedge: bool | None = None
     prompt: Layout | None = None
     multiturn: bool | None = None
+    budget: float | Mapping[str, float] | None = None
 
     def over(self, outer: Settings) -> Settings:
-        """Return these settings with the gaps filled from the layer around; a deadline is never inherited."""
-        if self is NO_SETTINGS and outer.deadline is None:
+        """Return these settings, gaps filled from the layer around; not so the deadline and the budget."""
+        if self is NO_SETTINGS and outer.deadline is None and outer.budget is None:
             return outer
         merged = {
             name: getattr(outer, name) if (own := getattr(self, name)) is None else own for name in INHERITED
@@ -66,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return config
 
 
-INHERITED = tuple(name for name in Settings.__struct_fields__ if name != "deadline")
+INHERITED = tuple(name for name in Settings.__struct_fields__ if name not in ("deadline", "budget"))
 NO_SETTINGS = Settings()
 DEFAULTS = Settings(
     minimum=1,
@@ -75,6 +85,8 @@ DEFAULTS = Settings(
     strict=False,
     on_no_references="error",
     on_no_aggregator="error",
+    on_cut="error",
+    hedge=False,
     prompt="moakit",
     multiturn=True,
 )
@@ -82,8 +94,12 @@ DEFAULTS = Settings(
 DEADLINE, FIRST_TOKEN, IDLE = 300.0, 60.0, 30.0
 
 _SECONDS = ("grace", "deadline", "timeout", "first_token", "idle")
-_COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1}
-_CHOICES = {"on_no_references": ("error", "answer"), "on_no_aggregator": ("error", "best")}
+_COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1, "reference_tokens": 1}
+_CHOICES = {
+    "on_no_references": ("error", "answer"),
+    "on_no_aggregator": ("error", "best"),
+    "on_cut": ("error", "continue"),
+}
 
 
 def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Settings:
@@ -111,6 +127,9 @@ def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Sett
             good, wanted = value in _CHOICES[name], " or ".join(map(repr, _CHOICES[name]))
         elif name == "prompt":
             layout_named(value)
+            continue
+        elif name == "budget":
+            limits_from(owner, value)
             continue
         else:
             good, wanted = isinstance(value, bool), "true or false"
