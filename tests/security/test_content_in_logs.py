@@ -104,3 +104,18 @@ def test_debug_tells_what_the_provider_wrote(caplog):
     with Upstream.in_thread() as up, echoing(QUOTING["error"]) as mirror:
         ask_all(up, mirror)
     assert f"invalid: {HEARD}" in caplog.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_name_of_the_clients_own_writes_no_line_of_its_own(caplog, stream):
+    caplog.set_level(logging.DEBUG, logger="moakit.server")
+    name = "lab/status:500\nERROR forged\r\u2028line\x1b[2J\x00\u202e" + "x" * 100_000
+    with Upstream.in_thread() as up, hosted(configured(up, passthrough=True)) as server:
+        up.behaves[name.partition("/")[2]] = "status:500+should_retry:false"
+        assert server.chat(name, stream=stream).status == 502
+    written = [record.getMessage() for record in caplog.records]
+    assert len(written) == 2
+    for line in written:
+        assert line.isprintable()
+        assert "lab/status:500 ERROR forged" in line
+        assert len(line) < 5000

@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moakit.server")
 
+LONGEST = 2000
+"""Characters of a text that a line tells."""
 _OURS = (ConnectionFailed, ModelTimeout, AuthenticationFailed)
 """Failed calls whose message is our own where no provider has answered."""
 
 
 def log_failure(run_id: str, name: str, error: Exception) -> None:
     """Write the line of a run that failed."""
-    _log.warning("%s %s failed: %s", run_id, name, _brief(error))
-    _log.debug("%s: %s", run_id, error)
+    _log.warning("%s %s failed: %s", run_id, _line(name), _line(_brief(error)))
+    _log.debug("%s: %s", run_id, _line(str(error)))
 
 
 def log_loss(run_id: str, name: str, answer: Answer) -> None:
@@ -40,8 +42,16 @@ def log_loss(run_id: str, name: str, answer: Answer) -> None:
         call.message if call.status == "cancelled" else f"{call.model}: {call.error}"
         for call in answer.failures
     ]
-    _log.warning("%s %s is degraded: %s", run_id, name, "; ".join(lost) or "a fallback answered")
-    _log.debug("%s: %s", run_id, "; ".join(call.message for call in answer.failures))
+    _log.warning(
+        "%s %s is degraded: %s", run_id, _line(name), _line("; ".join(lost)) or "a fallback answered"
+    )
+    _log.debug("%s: %s", run_id, _line("; ".join(call.message for call in answer.failures)))
+
+
+def _line(text: str) -> str:
+    """Return a text as a part of one line: what a client or a provider named begins none of its own."""
+    folded = " ".join(text[:LONGEST].split())
+    return "".join(letter if letter.isprintable() else "?" for letter in folded)
 
 
 def _brief(error: Exception) -> str:
