@@ -26,6 +26,10 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     quorum: Annotated[Count | None, _doc("go on, after `grace`, once this many proposals are there")] = None
     grace: Annotated[NotNegative | None, _doc("seconds to wait for the rest once the quorum is there")] = None
     minimum: Annotated[Count | None, _doc("fewer proposals than this in the end are an error")] = None
+    agreement: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        _doc("stop waiting once the proposals, two or more, agree this much, by their words"),
+    ] = None
     deadline: Annotated[Seconds | None, _doc("seconds for the whole run; on a layer, for that layer")] = None
     timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
     first_token: Annotated[
@@ -94,6 +98,7 @@ class ProposeConfig(Waiting, kw_only=True, frozen=True):
     """A layer of proposers."""
 
     propose: Annotated[list[Any], _doc("agents or ensembles, asked at once")]
+    bench: Annotated[list[Any], _doc("who takes the place of one that failed, in this order")] = []
     samples: Annotated[Count, _doc("draws made from each")] = 1
     max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
 
@@ -123,6 +128,7 @@ class MoAConfig(Waiting, kw_only=True, frozen=True):
         int, Meta(ge=2, description="depth with the aggregator: 2 is proposers, then aggregator")
     ] = 2
     samples: Annotated[Count, _doc("draws made from each proposer")] = 1
+    bench: Annotated[list[Any], _doc("who takes the place of a proposer that failed, in this order")] = []
     max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
     fallback: Annotated[Any, _doc("agents that stand in when the aggregator fails")] = None
 

@@ -66,7 +66,7 @@ def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int
         return [longest_answer(_parameters(layer, settings, {}))] * layer.samples
     if isinstance(layer, Sequential):
         return _after(layer.layers, given, settings)
-    inside = [length for child in layer.children() for length in _lengths(child, given, settings)]
+    inside = [length for child in layer.planned() for length in _lengths(child, given, settings)]
     if isinstance(layer, Proposers):
         return inside * layer.samples
     if isinstance(layer, Residual):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from moakit.errors import ConfigError, MoaError, nearest
+from moakit.policies.agreement import Measure
 from moakit.policies.budget import limits_from
 from moakit.prompts.layouts import Layout, Template, layout_named
 
@@ -18,6 +19,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quorum: go on, after `grace`, once this many proposals are there.
     grace: seconds to wait for the rest then; by default as long as the quorum took, at least 2.
     minimum: fewer proposals than this in the end are `NotEnoughResponses`.
+    agreement: stop waiting once the proposals, two or more, agree this much, 0 to 1.
+    measure: how much they agree: a function from texts to a number; by default, by their words.
     deadline: seconds for the whole run; on a layer, for that layer.
     timeout, first_token, idle: seconds for one call, to its first token, between two tokens.
     retries: attempts of a call after the first.
@@ -36,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quorum: int | None = None
     grace: float | None = None
     minimum: int | None = None
+    agreement: float | None = None
+    measure: Measure | None = None
     deadline: float | None = None
     timeout: float | None = None
     first_token: float | None = None
@@ -66,13 +71,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
     def to_config(self) -> dict[str, Any]:
-        """Return the settings as plain data; a prompt given as a function has no configuration."""
+        """Return the settings as plain data; what is given as a function has no configuration."""
         config = self.given()
         prompt = config.get("prompt")
         if isinstance(prompt, Template):
             config["prompt"] = prompt.changed()
         elif prompt is not None and not isinstance(prompt, str):
             raise MoaError("a prompt that is a function has no configuration", hint="use a Template")
+        if self.measure is not None:
+            raise MoaError("a measure is a function, so it has no configuration", hint="set it in Python")
         return config
 
 
@@ -131,6 +138,11 @@ def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Sett
         elif name == "budget":
             limits_from(owner, value)
             continue
+        elif name == "agreement":
+            good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+            wanted = "a number above 0, at most 1"
+        elif name == "measure":
+            good, wanted = callable(value), "a function from texts to a number"
         else:
             good, wanted = isinstance(value, bool), "true or false"
         if not good:

@@ -233,13 +233,17 @@ class Run:
         name = type(self.layer).__name__
         with Deadline(
             self.deadline_at,
-            lambda: DeadlineExceeded(
-                f"{name} at {self.path or 'the root'} took longer than {seconds:g} s",
-                path=self.path,
-                hint="raise `deadline`, or set one on the layers inside: they go on with what they have",
-            ),
+            lambda: self._too_late(name, seconds),
         ):
             return await self.layer.forward(prompt, references, self)
+
+    def _too_late(self, name: str, seconds: float) -> DeadlineExceeded:
+        self.degrade()
+        return DeadlineExceeded(
+            f"{name} at {self.path or 'the root'} took longer than {seconds:g} s",
+            path=self.path,
+            hint="raise `deadline`, or set one on the layers inside: they go on with what they have",
+        )
 
     def tell(self, kind: type[Event], **fields: Any) -> None:
         """Emit an event from this layer, if anybody is listening."""
@@ -249,9 +253,13 @@ class Run:
             journey.emit(kind(run_id=journey.run_id, path=self.path, at=at, **fields))
 
     def record(self, call: Call) -> None:
-        """Enter a call in the run's ledger."""
+        """Enter a call in the run's ledger.
+
+        One that failed, or whose references were cut, degrades the run. One that was cancelled does not:
+        whoever dropped it knows whether that was by choice.
+        """
         self.journey.calls.append(call)
-        if call.status != "ok" or call.left_out:
+        if call.status == "failed" or call.left_out:
             self.journey.degraded = True
 
     def degrade(self) -> None:
