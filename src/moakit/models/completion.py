@@ -9,6 +9,7 @@ import msgspec
 from moakit.errors import BadResponse
 from moakit.models import failures, fields, reasoning
 from moakit.models.base import Listener, Reply
+from moakit.models.secrets import Key
 from moakit.models.sse import MARK
 from moakit.types import Usage
 
@@ -64,7 +65,7 @@ class _Completion(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_Completion).decode
 
 
-def reply_from(body: bytes, *, model: str, key: str | None) -> Reply:
+def reply_from(body: bytes, *, model: str, key: Key) -> Reply:
     """Return the reply in a whole JSON answer; raises `CallError` when there is none."""
     try:
         answer = _decode(body)
@@ -99,9 +100,9 @@ def _usage(usage: _Usage) -> Usage:
     )
 
 
-def _reply_from_any(body: bytes, *, model: str, key: str | None) -> Reply:
+def _reply_from_any(body: bytes, *, model: str, key: Key) -> Reply:
     try:
-        data = msgspec.json.decode(body.removeprefix(MARK))
+        data = fields.decoded(body.removeprefix(MARK))
     except fields.UNREADABLE as error:
         raise BadResponse(f"the answer is not JSON: {failures.excerpt(body, key)}") from error
     data = fields.as_object(data, "the answer")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from moakit.types import Prompt
 
 
+_TOOLS = frozenset(["tools", "functions"])
+
+
 class Attempts:
     """What the policies say before, after and between the attempts of one call.
 
@@ -123,7 +126,7 @@ class Attempts:
             permit.succeeded()
         if self.cut is not None and self._ear is not None:
             reply = self.cut.finish(reply, self._ear)
-        _check(reply, self.model.name, tail=self.run.tail)
+        _check(reply, self.model.name, self.parameters, tail=self.run.tail)
         if route is not None:
             route.breaker.succeeded()
         return reply
@@ -187,8 +190,12 @@ def _expected(messages: Prompt, parameters: Mapping[str, Any]) -> int:
     return tokens.estimate_prompt(messages) + int(length)
 
 
-def _check(reply: Reply, model: str, *, tail: bool) -> None:
+def _check(reply: Reply, model: str, parameters: Mapping[str, Any], *, tail: bool) -> None:
     """Raise when the reply cannot be a response: an empty text is never shown to the next layer."""
+    if reply.tool_calls and not tail and parameters.keys().isdisjoint(_TOOLS):
+        # Nobody offered it a tool: what it calls is nobody's to run, or to pass on.
+        reply.tool_calls = ()
+        reply.finish_reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason
     if reply.finish_reason == "content_filter" and not tail:
         raise ContentFiltered("the provider's content filter cut the answer", model=model)
     if not reply.tool_calls and not reply.text.strip():

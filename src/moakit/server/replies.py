@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moakit.server")
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""The header of every answer: a browser is not to take it for a page, whatever stands in it."""
+
 
 class Failure(msgspec.Struct, frozen=True):
     """An error as a client sees it: HTTP status and OpenAI's error object.
@@ -133,7 +136,7 @@ def encoded(content: object) -> bytes:
 
 async def send_body(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
     """Send an answer that is JSON already."""
-    raw = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    raw = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), NOSNIFF]
     raw += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
