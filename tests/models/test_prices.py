@@ -160,3 +160,8 @@ def test_the_window_of_a_listed_model_is_known():
 @pytest.mark.parametrize("place", [endpoint(), PROVIDERS["ollama"]])
 def test_the_window_of_another_model_is_unknown(place):
     assert prices.window(place, "m") is None
+
+
+def test_more_cached_tokens_than_there_are_do_not_earn_money():
+    priced = endpoint(price=Price(input=2.0, output=10.0, cached=0.5))
+    assert prices.cost(priced, "m", Usage(4, 0, 4, 1000)) == pytest.approx(4 * 0.5 / 1e6)
