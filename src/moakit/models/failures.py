@@ -46,7 +46,7 @@ def from_status(
     key_variable: str | None,
 ) -> CallError:
     """Return the error for an HTTP answer that is not a success."""
-    code, text = _read(body)
+    code, text = _read(body, key)
     message = redact(text, key) or f"the provider answered HTTP {status}"
     facts: dict[str, Any] = {
         "model": model,
@@ -64,7 +64,7 @@ def from_status(
 
 def from_error(error: object, *, model: str, key: str | None) -> CallError:
     """Return the error for an error object inside an answer of status 200 or inside a stream."""
-    code, text = _read(msgspec.json.encode({"error": error}))
+    code, text = _read(msgspec.json.encode({"error": error}), key)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
     facts: dict[str, Any] = {"model": model, "status": status, "code": code}
     message = redact(text, key) or "the provider sent an error"
@@ -107,30 +107,40 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def redact(text: str, key: str | None, *, shown: int = _SHOWN) -> str:
     """Return provider text, shortened, without the key in use or anything that looks like one."""
-    if key and len(key) >= _WORD:
-        text = text.replace(key, "***")
-    elif key:
-        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text)
-    text = _SECRET.sub("***", " ".join(text.split()))
+    text = _SECRET.sub("***", " ".join(_without(key, text).split()))
     return text if len(text) <= shown else text[: shown - 1] + "…"
+
+
+def _without(key: str | None, text: str) -> str:
+    if key and len(key) >= _WORD:
+        return text.replace(key, "***")
+    return re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text) if key else text
 
 
 def excerpt(data: bytes, key: str | None) -> str:
     """Return the beginning of what cannot be read, redacted before it is cut."""
-    return redact(data[:_READ].decode("utf-8", "replace"), key, shown=100)
+    return redact(_beginning(data, key), key, shown=100)
 
 
-def _read(body: bytes) -> tuple[str | None, str]:
+def _beginning(data: bytes, key: str | None) -> str:
+    # A key that the cut would leave a part of is hidden while it is whole.
+    hidden = (key or "").encode()
+    if len(hidden) >= _WORD:
+        data = data[: _READ + len(hidden)].replace(hidden, b"***")
+    return data[:_READ].decode("utf-8", "replace")
+
+
+def _read(body: bytes, key: str | None) -> tuple[str | None, str]:
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, body[:_READ].decode("utf-8", "replace")
+        return None, _beginning(body, key)
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return None, str(error)
     code = error.get("code") or error.get("type")
     text = error.get("message") or error.get("detail") or msgspec.json.encode(error).decode()
-    return (None if code is None else str(code)), text if isinstance(text, str) else str(text)
+    return (None if code is None else _without(key, str(code))), text if isinstance(text, str) else str(text)
 
 
 def _number(value: str | None) -> float | None:
