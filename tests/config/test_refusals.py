@@ -96,6 +96,11 @@ WRONG = [
     (LAB + 'price = "low"', "providers.lab.price: expected float | object, got str"),
     (LAB + 'price = { gemma = "low" }', "providers.lab.price.gemma: expected a number"),
     (LAB + "price = { gemma = -1 }", "providers.lab.price.gemma: "),
+    (LAB + f"price = 1{'0' * 400}", "providers.lab.price: "),
+    (LAB + f"price = {{ gemma = 1{'0' * 400} }}", "providers.lab.price.gemma: "),
+    (f"[ensembles.x]\n{TEAM}layers = 1001", "ensembles.x: MoA: layers is more than 1000"),
+    (f"[ensembles.x]\n{TEAM}layers = 1{'0' * 400}", "ensembles.x: MoA: layers is more than 1000"),
+    ("ensembles.x" + ".a" * 200 + " = 1", "the configuration nests deeper than 100 levels"),
     (LAB + 'like = "grok"', "providers.lab.like: unknown provider 'grok'"),
     (LAB + "headers = { a = 1 }", "providers.lab.headers"),
     (LAB + "requests_per_minute = 0", "providers.lab.requests_per_minute: expected float > 0.0"),
@@ -164,3 +169,17 @@ def test_the_path_of_what_has_none_is_its_own_key():
         with pytest.raises(ConfigError) as caught:
             from_config(given)
         assert caught.value.message.startswith(path)
+
+
+@pytest.mark.parametrize("content", ["x = " + "1" * 5000, "x = " + "[" * 20_000, "x = " + "{a = " * 20_000])
+def test_a_number_or_a_nesting_without_end_is_no_toml(folder, content):
+    (folder / "mine.toml").write_text(content)
+    with pytest.raises(ConfigError, match=r"mine\.toml: (not valid TOML|the configuration nests)"):
+        load(folder / "mine.toml")
+
+
+@pytest.mark.parametrize("key", ["residual", "aggregate"])
+def test_layers_inside_layers_without_end_are_refused(folder, key):
+    (folder / "mine.toml").write_text("ensembles.x" + f".{key}" * 3000 + ' = "demo/planner"')
+    with pytest.raises(ConfigError, match="nests deeper"):
+        load(folder / "mine.toml")
