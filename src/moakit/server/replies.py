@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moakit.server")
 
+LONGEST = 10_000
+"""Characters of an error that a client is sent: what it asked for may be in it, and may be megabytes."""
+
 
 class Failure(msgspec.Struct, frozen=True):
     """An error as a client sees it: HTTP status and OpenAI's error object.
@@ -48,7 +51,12 @@ class Failure(msgspec.Struct, frozen=True):
 
     def body(self) -> dict[str, Any]:
         """Return OpenAI's error object."""
-        return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        message, param = _cut(self.message), self.param and _cut(self.param)
+        return {"message": message, "type": self.kind, "param": param, "code": self.code}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 INTERNAL = Failure(500, "an internal error; the server's log has the details", kind="server_error")
