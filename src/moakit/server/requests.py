@@ -31,7 +31,25 @@ MOST_NESTING = 100
 """Brackets inside brackets, of all that is sent: what walks through it must not run out of stack."""
 OWN = frozenset({"model", "messages", "stream", "stream_options", "moa"})
 """What the server itself reads of a request; everything else goes to the aggregator."""
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+class Bounds(NamedTuple):
+    """What a number of a request may be."""
+
+    low: int
+    high: int | None = None
+    whole: bool = True
+
+
+NUMBERS: Mapping[str, Bounds] = {
+    "temperature": Bounds(0, 2, whole=False),
+    "top_p": Bounds(0, 1, whole=False),
+    "n": Bounds(1, MOST_CHOICES),
+    "max_tokens": Bounds(1),
+    "max_completion_tokens": Bounds(1),
+}
+"""The numbers that are checked before anything is asked."""
 
 
 class BodyTooLarge(MoaError):
@@ -145,7 +163,7 @@ def _messages(messages: Any) -> Prompt:
         )
     for index, message in enumerate(as_prompt(messages)):
         at = f"messages[{index}]"
-        if message["role"] not in _ROLES:
+        if message["role"] not in ROLES:
             raise InvalidRequest(f"{at}.role {message['role']!r} is not known", param=f"{at}.role")
         content = message.get("content")
         if content is not None and not isinstance(content, str | list):
@@ -180,17 +198,10 @@ def _flag(data: Mapping[str, Any], name: str, shown: str = "") -> bool:
 
 
 def _check_numbers(data: Mapping[str, Any]) -> None:
-    for name, low, high in (
-        ("temperature", 0, 2),
-        ("top_p", 0, 1),
-        ("n", 1, MOST_CHOICES),
-        ("max_tokens", 1, None),
-        ("max_completion_tokens", 1, None),
-    ):
+    for name, (low, high, whole) in NUMBERS.items():
         value = data.get(name)
         if value is None:
             continue
-        whole = name not in ("temperature", "top_p")
         good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not good or value < low or (high is not None and value > high):
             span = f"of at least {low}" if high is None else f"from {low} to {high}"
