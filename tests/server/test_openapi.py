@@ -47,7 +47,10 @@ def test_answers_are_as_described(served):
     [
         {"temperature": 2, "top_p": 1, "n": 16, "max_tokens": 1, "stream": None, "stop": ["a"]},
         {"moa": {"deadline": 9, "prompt": "together", "proposers": ["lab/one", {"model": "lab/two"}]}},
-        {"moa": {"events": None, "fallback": "lab/one", "retries": 0}, "stream_options": None},
+        {
+            "moa": {"events": None, "fallback": "lab/one", "retries": 0},
+            "stream_options": {"include_usage": None},
+        },
         {"messages": [QUESTION, {"role": "tool", "content": [{"type": "text", "text": "a"}]}]},
     ],
 )
@@ -74,6 +77,7 @@ def test_what_it_describes_is_taken(served, fields):
         {"max_completion_tokens": 1.5},
         {"stream": "yes"},
         {"stream_options": []},
+        {"stream_options": {"include_usage": {}}},
         {"moa": 5},
         {"moa": {"deadline": 0}},
         {"moa": {"layrs": 2}},

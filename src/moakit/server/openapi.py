@@ -120,7 +120,7 @@ def _request() -> dict[str, Any]:
         }
         for name, bounds in NUMBERS.items()
     }
-    options = {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}}
+    options = {"type": ["object", "null"], "properties": {"include_usage": {"type": ["boolean", "null"]}}}
     return {
         "type": "object",
         "description": "OpenAI's request; what is not named here goes to the final model as it is.",

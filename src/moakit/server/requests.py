@@ -139,7 +139,7 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
         prompt=prompt,
         parameters={key: value for key, value in data.items() if key not in OWN and value is not None},
         stream=stream,
-        include_usage=bool((options or {}).get("include_usage")),
+        include_usage=_flag(options or {}, "include_usage", "stream_options.include_usage"),
         events=_flag(extra or {}, "events", "moa.events") and stream,
     )
 
