@@ -20,6 +20,8 @@ default = "panel"
 base_url = "${LAB_URL}"
 api_key = "${LAB_KEY}"
 price = 0
+tokens_per_minute = 1e9
+concurrency = 8
 
 [ensembles.panel]
 proposers = ["lab/one", "lab/two"]

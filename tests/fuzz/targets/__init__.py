@@ -15,6 +15,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
         refusals.redaction,
         requests.requests,
         requests.history,
+        requests.shown,
         configuration.configurations,
         configuration.environments,
     )

@@ -5,8 +5,10 @@ from typing import Any
 
 from moakit.config import Config
 from moakit.errors import MoaError
+from moakit.events import CallFinished, Event, LayerStarted
 from moakit.layers.base import Layer
 from moakit.models import tokens
+from moakit.observe.openwebui import Commentary
 from moakit.prompts import compose
 from moakit.prompts.turns import last_turn, without_tools
 from moakit.server.openwebui.client import task_of
@@ -14,7 +16,7 @@ from moakit.server.openwebui.history import cleaned, without_decorations
 from moakit.server.openwebui.tasks import model_for
 from moakit.server.replies import encoded, failure_of
 from moakit.server.requests import understand
-from moakit.types import Prompt
+from moakit.types import Prompt, Response
 from tests.fuzz.source import as_json, made
 
 CONFIG = Config(
@@ -107,6 +109,30 @@ def history(data: bytes) -> None:
     found = cleaned(said)
     assert found[0] is said[0] and found[-1] is said[-1]
     assert [message["role"] for message in found].count("assistant") in (1, 2)
+
+
+def shown(data: bytes) -> None:
+    """What Open WebUI is shown of proposals, however hostile, is what is taken out when it comes back."""
+    source = made(data)
+    if source is None:
+        *proposals, answer = data.decode("utf-8", "replace").split("|")
+    else:
+        words = [*OURS, "<DETAILS", "</details >", "<", "details", "&lt;", "\n", "a"]
+        proposals = [source.text(words) for _ in range(source.number(4))]
+        answer = source.text(["yes", "\n", "<", "</p>", "details"])
+    answer = "".join(answer.split("<think>")).strip()
+    if OURS[0] in answer:
+        return
+    commentary = Commentary(CONFIG["panel"], "details")
+    said: list[Event] = [LayerStarted(run_id="r", path="0", at=0.0, name="Proposers")]
+    said += [
+        CallFinished(run_id="r", path=f"0.{place}", at=0.0, response=Response(text=text, model="lab/one"))
+        for place, text in enumerate(proposals)
+    ]
+    notes = [note for event in said for note in commentary.on(event)]
+    content = "".join(note.content for note in notes if note.kind == "content")
+    assert content.count("<details") == content.count("</details>") == len(proposals)
+    assert without_decorations(content + answer) == answer
 
 
 def _runnable(layer: Layer) -> None:
