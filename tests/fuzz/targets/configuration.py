@@ -14,6 +14,8 @@ from moakit.config.writing import to_toml
 from moakit.errors import ConfigError, UserError
 from tests.fuzz.source import made
 
+FOLDER = tempfile.TemporaryDirectory()
+"""Where a file is written to be read; it goes with the process."""
 ENVIRON = {"LAB_KEY": "made-up-key", "NUMBER": "3", "EMPTY": ""}
 KEYS = (
     "default", "providers", "ensembles", "server", "lab", "panel", "base_url", "api_key", "like", "headers",
@@ -65,14 +67,13 @@ def configurations(data: bytes) -> None:
     """A `moa.toml`: a configuration, whose layers make themselves again, or an error of the user's."""
     source = made(data)
     if source is None:
-        with tempfile.NamedTemporaryFile(suffix=".toml") as file:
-            file.write(data)
-            file.flush()
-            try:
-                value = read(Path(file.name))
-            except ConfigError as error:
-                assert error.message
-                return
+        file = Path(FOLDER.name, "moa.toml")
+        file.write_bytes(data)
+        try:
+            value = read(file)
+        except ConfigError as error:
+            assert error.message
+            return
     else:
         value = source.near(GOOD, KEYS, WORDS)
     try:
