@@ -48,7 +48,7 @@ def test_answers_are_as_described(served):
         {"temperature": 2, "top_p": 1, "n": 16, "max_tokens": 1, "stream": None, "stop": ["a"]},
         {"moa": {"deadline": 9, "prompt": "together", "proposers": ["lab/one", {"model": "lab/two"}]}},
         {
-            "moa": {"events": None, "fallback": "lab/one", "retries": 0},
+            "moa": {"events": None, "fallback": "lab/one", "retries": 0, "prompt": None, "quorum": None},
             "stream_options": {"include_usage": None},
         },
         {"messages": [QUESTION, {"role": "tool", "content": [{"type": "text", "text": "a"}]}]},
@@ -81,6 +81,8 @@ def test_what_it_describes_is_taken(served, fields):
         {"moa": 5},
         {"moa": {"deadline": 0}},
         {"moa": {"layrs": 2}},
+        {"moa": {"layers": None}},
+        {"moa": {"prompt": 5}},
         {"model": 5},
         {"base_url": "http://x"},
     ],

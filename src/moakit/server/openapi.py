@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from moakit.config import reference
+from moakit.config.schema import MoAConfig
 from moakit.server.overrides import NEVER
 from moakit.server.requests import MOST_MESSAGES, NUMBERS, ROLES
 
@@ -57,7 +60,8 @@ def document() -> dict[str, Any]:
 
 
 def _chat(base: str) -> dict[str, Any]:
-    stream = {"text/event-stream": {"schema": _TEXT}}
+    # OpenAPI 3.1 has no words for what the events of a stream are.
+    stream: dict[str, Any] = {"text/event-stream": {}}
     answer = {"description": "the answer", "content": {**_of("Completion")["content"], **stream}}
     return {
         **_operation(f"Ask a model ({base})", {"200": answer}, *_FAILURES),
@@ -153,12 +157,16 @@ def _message() -> dict[str, Any]:
 
 def _changes() -> dict[str, Any]:
     """Return what a request may change: the keys of an ensemble's short form, of which none is required."""
-    short = reference.json_schema()["$defs"]["MoAConfig"]["properties"]
+    short = reference.json_schema()["$defs"][MoAConfig.__name__]["properties"]
+    for field in msgspec.structs.fields(MoAConfig):
+        if field.default is None:
+            # A file has no null, a request may.
+            short[field.name] = {"anyOf": [short[field.name], {"type": "null"}]}
     layers = {"anyOf": [_TEXT, _ANY_OBJECT]}
     open_ones = {
         "proposers": _list(layers),
         "aggregator": layers,
-        "fallback": {"anyOf": [layers, _list(layers)]},
+        "fallback": {"anyOf": [layers, _list(layers), {"type": "null"}]},
     }
     return {
         "type": "object",
