@@ -44,8 +44,8 @@ KEYS = (
     "system", "reasoning_effort", "multiturn", "base_url", "api_key", "headers", "on_no_references", "",
 )  # fmt: skip
 WORDS = (
-    "lab/one", "lab/lead", "demo/planner", "evil/x", "groq/x", "panel", "deep", "solo", "user", "assistant", "system",
-    "developer", "tool", "function", "text", "why", "moakit", "together", "answer", "best", "a", "1",
+    "lab/one", "lab/lead", "demo/planner", "evil/x", "groq/x", "panel", "deep", "solo", "user", "assistant",
+    "system", "developer", "tool", "function", "text", "why", "moakit", "together", "answer", "best", "a", "1",
     '<details type="moa"', ">", "</details>", "<think>", "</think>", "### Task:", "JSON format:", "{mark}",
 )  # fmt: skip
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
