@@ -45,8 +45,9 @@ KEYS = (
 )  # fmt: skip
 WORDS = (
     "lab/one", "lab/lead", "demo/planner", "evil/x", "groq/x", "panel", "deep", "solo", "user", "assistant",
-    "system", "developer", "tool", "function", "text", "why", "moakit", "together", "answer", "best", "a", "1",
-    '<details type="moa"', ">", "</details>", "<think>", "</think>", "### Task:", "JSON format:", "{mark}",
+    "system", "developer", "tool", "function", "text", "why", "moakit", "together", "answer", "best", "a",
+    "1", '<details type="moa"', ">", "</details>", "<think>", "</think>", "### Task:", "JSON format:",
+    "{mark}",
 )  # fmt: skip
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CONVERSATION: list[dict[str, Any]] = [
