@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 
 from moakit.policies.clock import SLACK, Clock, clock_of
 
+try:
+    import uvloop
+except ModuleNotFoundError:  # Windows
+    uvloop = None
+
 
 class Time:
     """A loop whose time stands until it is told to pass."""
@@ -144,3 +149,22 @@ def test_a_loop_that_has_ended_is_not_kept():
     ended, _ = loop_of_a_run(), loop_of_a_run()
     gc.collect()
     assert ended() is None
+
+
+@pytest.mark.parametrize("after", [-1.0, 0.0, 1e-300, 0.0004])
+def test_alarms_for_a_time_that_has_come_ring_on_every_loop(after):
+    # What uvloop returns for such a time knows no time.
+    loops = [asyncio.new_event_loop, *([uvloop.new_event_loop] if uvloop else [])]
+
+    async def main():
+        loop, rung = asyncio.get_running_loop(), []
+        clock, done = clock_of(loop), loop.create_future()
+        now = loop.time()
+        clock.set(now + after, lambda: rung.append("first"))
+        clock.set(now - 1, lambda: rung.append("before"))
+        clock.set(now + 0.02, lambda: done.set_result(rung))
+        return await asyncio.wait_for(done, 5)
+
+    for factory in loops:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            assert sorted(runner.run(main())) == ["before", "first"]

@@ -13,7 +13,7 @@ from moakit.models.secrets import Key
 from moakit.models.sse import MARK
 from moakit.types import Usage
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=fields.MOST)]
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
@@ -94,7 +94,7 @@ def _usage(usage: _Usage) -> Usage:
     return Usage(
         usage.prompt_tokens,
         usage.completion_tokens,
-        usage.total_tokens,
+        usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
         (read and read.cached_tokens) or 0,
         (written and written.reasoning_tokens) or 0,
     )

@@ -18,11 +18,18 @@ PLACES = 1024
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON from outside may raise."""
 
-TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error"})
-CHOICE = frozenset({"index", "message", "delta", "finish_reason", "logprobs", "error"})
-MESSAGE = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "index"})
+TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "logprobs"})
+CHOICE = frozenset({"index", "message", "delta", "finish_reason", "logprobs", "error", "choices"})
+MESSAGE = frozenset(
+    {"role", "content", "tool_calls", "reasoning_content", "reasoning", "index", "choices", "logprobs"}
+)
 TOOL_CALL = frozenset({"index", "id", "type", "function"})
-"""The fields that are read; what else a provider sends is kept in `extra`."""
+"""The fields that are read; what else a provider sends is kept in `extra`.
+
+`choices` and `logprobs` are kept there by us, so one that stands where it does not belong is passed over.
+"""
+MOST = 2**48
+"""A count of tokens from here on is nonsense, and too large for those who read our JSON."""
 
 
 def decoded(data: bytes) -> Any:
@@ -101,7 +108,9 @@ def usage_from(usage: object) -> Usage:
 def cost_from(usage: object) -> float | None:
     """Return the dollars that OpenRouter, and proxies that know their prices, report in `usage.cost`."""
     value = usage.get("cost") if isinstance(usage, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < MOST else None
 
 
 def checked(reply: Reply) -> Reply:
@@ -114,4 +123,4 @@ def checked(reply: Reply) -> Reply:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST else 0

@@ -246,10 +246,13 @@ def checked_url(provider: str, url: str) -> str:
     """Return a base URL without its trailing slash; raises `ConfigError` when it is not http(s)."""
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and parts.port != 0
+        host = parts.hostname or ""
+        # As it will be looked up; what is no host is refused here, not by the first call.
+        good = good and re.fullmatch(r"[\w.%:-]+", host) is not None and bool(host.encode("idna"))
     except ValueError:
         good = False
-    if not good or re.search(r"\s", url.strip()):
+    if not good or re.search(r"[\s\x00-\x1f\x7f\\]", url.strip()):
         # What is no address may have its password anywhere before the last @.
         shown = re.sub(r"^(\w+://)?.*@", r"\1***@", url.strip(), flags=re.DOTALL)
         raise ConfigError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from moakit.errors import BadResponse, CallError, ContentFiltered, RateLimited
 from moakit.events import CallRetried
-from moakit.models import tokens
+from moakit.models.estimates import estimate_call
 from moakit.policies.breaker import OPEN
 from moakit.policies.retry import wait_before
 from moakit.policies.settings import DEFAULTS, FIRST_TOKEN, IDLE
@@ -80,7 +80,7 @@ class Attempts:
             raise refusal
         limiter = route.limiter
         if limiter.counts_tokens:
-            self.expected = _expected(self.messages, self.parameters)
+            self.expected = estimate_call(self.model, self.messages, self.parameters).tokens
         self._permit = limiter.try_acquire(self.expected)
         return self._permit is not None
 
@@ -182,12 +182,6 @@ class Attempts:
         first = None if self._ear is None else self._ear.first
         self.seconds = self.run.journey.loop.time() - self._started
         self.first_token = None if first is None else first - self._started
-
-
-def _expected(messages: Prompt, parameters: Mapping[str, Any]) -> int:
-    """Return about how many tokens a call will take."""
-    length = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or tokens.ANSWER
-    return tokens.estimate_prompt(messages) + int(length)
 
 
 def _check(reply: Reply, model: str, parameters: Mapping[str, Any], *, tail: bool) -> None:

@@ -34,6 +34,8 @@ _log = logging.getLogger("moakit.server")
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 """The header of every answer: a browser is not to take it for a page, whatever stands in it."""
+LONGEST = 10_000
+"""Characters of an error that a client is sent: what it asked for may be in it, and may be megabytes."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -52,7 +54,12 @@ class Failure(msgspec.Struct, frozen=True):
 
     def body(self) -> dict[str, Any]:
         """Return OpenAI's error object."""
-        return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        message, param = _cut(self.message), self.param and _cut(self.param)
+        return {"message": message, "type": self.kind, "param": param, "code": self.code}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 INTERNAL = Failure(500, "an internal error; the server's log has the details", kind="server_error")
