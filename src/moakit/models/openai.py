@@ -103,17 +103,15 @@ class OpenAIModel:
             payload = msgspec.json.encode(body)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
-        headers = self._headers or self._make_headers()
         pool = self._pool
         if pool is None or not pool.serves(asyncio.get_running_loop()):
-            pool = self._pool = await pool_for(self.endpoint)
+            pool = self._pool = await pool_for(self.endpoint, self._headers or self._make_headers())
         response: aiohttp.ClientResponse | None = None
         try:
             response = await pool.session.post(
                 self._url,
                 # One piece of a large body after the other, so that the others' tokens are not held up.
                 data=payload if len(payload) < LARGE else io.BytesIO(payload),
-                headers=headers,
                 allow_redirects=False,
                 proxy=pool.proxy,
             )
@@ -138,7 +136,7 @@ class OpenAIModel:
             return reply
         finally:
             # An unread body closes its connection, which is what tells the provider to stop.
-            if response is not None:
+            if response is not None and not response.closed:
                 response.close()
         # The provider named a parameter it does not take; without it this is another request.
         return await self.respond(messages, parameters, listener)
@@ -258,13 +256,12 @@ class OpenAIModel:
                 )
             headers["Authorization"] = f"Bearer {key}"
         prices.warm(endpoint)
-        # In the types aiohttp works with, so that it converts neither again for every request.
-        from multidict import CIMultiDict
+        # In the type aiohttp works with, so that it does not convert it again for every request.
         from yarl import URL
 
         self._url = URL(self._url)
         self._secrets = secrets_of(endpoint, key)
-        self._headers = CIMultiDict(headers)
+        self._headers = headers
         return self._headers
 
     def _connection_error(self, error: Exception, *, started: bool) -> CallError:
