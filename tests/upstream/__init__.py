@@ -58,9 +58,9 @@ an error object, then the end |
 | `multiline` | an event's data in several lines |
 | `stale` | answers, then closes the connection without a word when it is used again |
 
-`times:K` makes these happen only in the first K calls of that model, `every:K` only in every Kth: `sleep`, `ttft`,
-the last two tables but for `comments`, `crlf`, `cr`, `bom`, `bytewise`, `multiline`, and `empty`, `blank`, `null`,
-`filter`, `length`, `huge`.
+`times:K` makes these happen only in the first K calls of that model, `every:K` only in every Kth: `sleep`,
+`ttft`, the last two tables but for `comments`, `crlf`, `cr`, `bom`, `bytewise`, `multiline`, and `empty`,
+`blank`, `null`, `filter`, `length`, `huge`.
 `up.behaves["any-name"] = "status:503"` gives any name a behaviour, and another one later.
 """
 

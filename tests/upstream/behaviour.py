@@ -106,8 +106,7 @@ class Behaviour:
         return int(self.number(name)) if name in self.parts else None
 
     def at_call(self, number: int) -> "Behaviour":
-        """The behaviour in the model's call of that number, counted from one: healthy after `times`, and
-        but in `every` so-manieth."""
+        """The behaviour in the model's call of that number, counted from one: by `times` and `every`."""
         times, every = self.count("times"), self.count("every")
         if (times is None or number <= times) and (every is None or number % every == 0):
             return self
