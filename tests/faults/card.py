@@ -1,6 +1,7 @@
 """The rows of the card: what each claims, how it is run, what was found."""
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import os
@@ -72,6 +73,7 @@ async def found(row: Row, scale: Scale) -> Finding:
     loop = asyncio.get_running_loop()
     unretrieved: list[str] = []
     loop.set_exception_handler(lambda _, context: unretrieved.append(_told(context)))
+    _warm()
     before = descriptors()
     began = time.monotonic()
     case = Case(scale)
@@ -88,6 +90,12 @@ async def found(row: Row, scale: Scale) -> Finding:
     loop.set_exception_handler(None)
     case.failures += unretrieved
     return Finding(row.name, figure, tuple(case.failures), time.monotonic() - began)
+
+
+def _warm() -> None:
+    """Let the server's event loop open what it keeps for as long as the process lives."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("uvloop").new_event_loop().close()
 
 
 def descriptors() -> int | None:

@@ -41,10 +41,10 @@ class Server:
         self.client = client
         self.base_url = f"http://127.0.0.1:{port}/v1"
 
-    def post(self, model: str = "panel", text: str = "why", **fields: Any) -> Any:
+    def post(self, model: str = "panel", text: str = "why", *, key: str = KEY, **fields: Any) -> Any:
         """Begin a chat; the caller reads it."""
         body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-        headers = {"Authorization": f"Bearer {KEY}"}
+        headers = {"Authorization": f"Bearer {key}"}
         return self.client.post(f"{self.base_url}/chat/completions", json=body, headers=headers)
 
     async def chat(self, model: str = "panel", text: str = "why", **fields: Any) -> Heard:
@@ -129,6 +129,10 @@ class Case:
         self._servers.append(server)
         return server
 
+    def forget(self) -> None:
+        """Do not look after the servers of up to now any more: they have ended, or are about to."""
+        self._servers.clear()
+
     async def _in_thread(self, context: contextlib.AbstractContextManager[Served]) -> Served:
         # Starting and stopping block, and the upstream has to go on meanwhile.
         async def leave() -> None:
@@ -145,7 +149,7 @@ class Case:
         within = 1.0 * self.scale.slack
         await self.up.idle(within)
         async with asyncio.timeout(5 * self.scale.slack):
-            answer = await moakit.Sequential(self.lab()("say:alive")).run("why")
+            answer = await self.lab()("say:alive").run("why")
             self.holds("the library does not answer any more", answer.text == "alive")
             for server in self._servers:
                 heard = await server.chat("lab/say:alive")

@@ -1,0 +1,230 @@
+"""Too much at once, for long, or for the money (F25, F29, F30)."""
+
+import asyncio
+import contextlib
+import gc
+import tracemalloc
+
+import moakit
+from tests.faults.card import descriptors, row
+from tests.faults.case import Case, each, encoded, percentile
+from tests.faults.rows.clients import asking, megabytes, process
+from tests.server.serving import KEY
+
+RUNS, QUEUE, TAKES = 50, 100, 0.2
+"""Runs at once, runs that may wait, and the seconds that the upstream takes for each."""
+ONE = 160
+"""Tokens that one call of F30 may take at most: prompt, answer and what an estimate adds."""
+CALM = "say:fine"
+MIXED = (
+    CALM, CALM, CALM, CALM, "status:500+times:1+say:x", "reset+every:3+say:x", "stale+say:x", "badchunk:2",
+    "cut:1", "empty", "nofinish", "filter400", "null", "notjson", "error200", "retry_after_ms:5+every:2+say:x",
+)  # fmt: skip
+"""What soaking meets."""
+
+
+class Line:
+    """One client's connection, kept open: as little work as a request can be."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        body = encoded(asking("why", stream=False))
+        self.request = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        ).encode() + body
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def ask(self) -> tuple[int, float | None]:
+        """The status, and Retry-After if there is one."""
+        if self.reader is None or self.writer is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writer.write(self.request)
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+        await self.reader.readexactly(int(fields[b"content-length"]))
+        if fields.get(b"connection") == b"close":
+            await self.close()
+        wait = fields.get(b"retry-after")
+        return int(head.split(b" ")[1]), None if wait is None else float(wait)
+
+    async def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+            with contextlib.suppress(ConnectionError):
+                await self.writer.wait_closed()
+        self.reader = self.writer = None
+
+
+@row(
+    "F25",
+    "ten times the capacity (a limit of 50 runs, 200 ms of upstream)",
+    "bounded queue; 503 or 429 with an honest Retry-After; goodput at least 90 % of what the limit allows; no "
+    "growth without bound",
+    busy=True,
+)
+async def overload(case: Case) -> str:
+    loop, limit = asyncio.get_running_loop(), RUNS / TAKES
+    case.up.behaves["lead"] = f"sleep:{TAKES}+say:fine"
+    toml = f'concurrency = {RUNS}\nqueue = {QUEUE}\n[ensembles.panel]\nmodel = "lab/lead"\n'
+    served_at: list[float] = []
+    waits: list[float | None] = []
+    took: list[float] = []
+    statuses: set[int] = set()
+    lasts = case.seconds(10, least=2)
+    async with process(case, toml) as served:
+        case.at(served)
+        before = await megabytes(served)
+        lines = [Line(served.port) for _ in range(1000)]
+        free = list(lines)
+
+        async def client() -> None:
+            line = free.pop() if free else None
+            if line is None:
+                return
+            began = loop.time()
+            status, wait = await line.ask()
+            free.append(line)
+            statuses.add(status)
+            if status == 200:
+                served_at.append(loop.time())
+                took.append(loop.time() - began)
+            else:
+                waits.append(wait)
+
+        async with asyncio.TaskGroup() as clients:
+            end, due, offered = loop.time() + lasts, loop.time(), 0
+            began = loop.time()
+            while loop.time() < end:
+                while due <= loop.time():
+                    clients.create_task(client())
+                    due += 1 / (10 * limit)
+                    offered += 1
+                await asyncio.sleep(0.005)
+        grown = await megabytes(served) - before
+        case.holds(f"{case.up.peak} runs at once", case.up.peak <= RUNS)
+        await asyncio.gather(*(line.close() for line in lines))
+        await case.probe()
+        case.forget()
+    warm = [at for at in served_at if began + 0.5 <= at <= began + lasts]
+    goodput = len(warm) / (lasts - 0.5)
+    case.holds(f"statuses {statuses}", statuses <= {200, 429, 503} and len(statuses) > 1)
+    case.at_least("goodput, as a share of what the limit allows", goodput / limit, 0.9)
+    honest = [wait for wait in waits if wait is not None and 0 < wait <= 5]
+    case.holds(f"{len(waits) - len(honest)} of {len(waits)} were not told when", len(honest) == len(waits))
+    case.at_most("p99 of the seconds to be served", percentile(took, 0.99), (QUEUE + RUNS) / limit + TAKES + 0.5)
+    case.at_most("MB grown", grown, 64)
+    return (
+        f"{offered / lasts:.0f} requests a second on {limit:.0f}: goodput {goodput / limit:.0%}, "
+        f"p99 {percentile(took, 0.99):.2f} s, {len(honest):,} told when, {grown:.0f} MB more"
+    )
+
+
+@row(
+    "F29",
+    "soak with mixed faults, 100,000 requests",
+    'memory slope under 1 MB per 10,000 requests; no extra descriptors; no "task exception was never retrieved"',
+    busy=True,
+)
+async def soak(case: Case) -> str:
+    """A tenth of the 100,000 requests, in a process that counts every byte; `card.found` hears the loop."""
+    lab, requests = case.lab(breaker=0), case.count(10_000, least=1500)
+    settings = {"retries": 1, "first_token": 5, "idle": 5, "quorum": 1, "grace": 0}
+    server = await case.serve(
+        {"panel": {"proposers": ["lab/say:a", "lab/cut:1"], "aggregator": "lab/say:fine", **settings}}
+    )
+    ensembles = [
+        moakit.MoA([lab(fault), lab(CALM)], lab("say:fine"), **settings) for fault in MIXED
+    ] + [moakit.Sequential(lab(fault, fallback=lab(CALM)), retries=0) for fault in MIXED]  # fmt: skip
+    kinds = {"answered": 0, "failed": 0}
+
+    async def once(number: int) -> None:
+        if number % 10 == 0:
+            heard = await server.chat(stream=number % 20 == 0)
+            kinds["answered" if heard.done else "failed"] += 1
+            return
+        try:
+            ensemble = ensembles[number % len(ensembles)]
+            if number % 3:
+                await ensemble.run("why")
+            else:
+                async with ensemble.stream("why") as stream:
+                    async for _ in stream:
+                        if number % 7 == 0:
+                            break
+            kinds["answered"] += 1
+        except moakit.MoaError:
+            kinds["failed"] += 1
+
+    async def part(numbers: range) -> float:
+        """Run them; what the process holds afterwards, in MB."""
+        for first in range(numbers.start, numbers.stop, 250):
+            await each((once(number) for number in numbers[first - numbers.start :][:250]), at_once=32)
+            case.up.reset()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] / 1e6
+
+    tracemalloc.start()
+    try:
+        middle = await part(range(requests // 2))
+        files = descriptors() or 0
+        end = await part(range(requests // 2, requests))
+    finally:
+        tracemalloc.stop()
+    slope = (end - middle) / (requests / 2) * 10_000
+    more = (descriptors() or 0) - files
+    case.at_most("MB more per 10,000 requests", slope, 1)
+    case.holds(f"{more} more descriptors", more <= 32)
+    case.holds(f"no mixture: {kinds}", min(kinds.values()) > requests / 100)
+    return f"{slope:+.2f} MB per 10,000 in {requests:,} requests, {kinds['failed']:,} of which failed"
+
+
+@row(
+    "F30",
+    "64 concurrent requests at the edge of a budget",
+    "reserved atomically: nothing overspent, nothing leaked after cancels",
+)
+async def budgets(case: Case) -> str:
+    case.up.behaves["lead"] = "sleep:0.1+tokens:100"
+    edge, rest = 32 * ONE, 8 * ONE
+    keys = [
+        KEY, {"key": "edge-key", "budget": {"tokens": edge}},
+        {"key": "rest-key", "budget": {"tokens": 64 * ONE + rest}},
+    ]  # fmt: skip
+    lead = {"layers": [{"model": "lab/lead", "max_tokens": 100}], "retries": 0}
+    hung = {"layers": [{"model": "lab/hang", "max_tokens": 100}], "retries": 0}
+    server = await case.serve({"lead": lead, "hung": hung}, keys=keys)
+
+    async def asked(count: int, key: str) -> tuple[int, int]:
+        """How many were answered, and the tokens they took."""
+        heard = await asyncio.gather(*(server.chat("lead", key=key) for _ in range(count)))
+        odd = {one.status for one in heard} - {200, 402, 429}
+        case.holds(f"the client got {odd}", not odd)
+        good = [one for one in heard if one.done]
+        return len(good), sum(one.usage["total_tokens"] for one in good)
+
+    answered, spent = await asked(64, "edge-key")
+    case.holds(f"{answered} of 64 were answered at once", 8 <= answered < 64)
+    while more := (await asked(1, "edge-key"))[1]:
+        spent += more
+    case.holds(f"{spent} of {edge} tokens were spent", spent <= edge)
+    case.holds(f"only {spent} of {edge} tokens could be spent", spent > edge - 2 * ONE)
+
+    async def leave() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await server.chat("hung", key="rest-key")
+
+    await asyncio.gather(*(leave() for _ in range(64)))
+    await case.up.idle(case.scale.slack)
+    again, _ = await asked(8, "rest-key")
+    case.holds(f"after 64 cancelled ones {again} of 8 were answered", again == 8)
+    team = [case.lab()("lead", max_tokens=100) for _ in range(64)]
+    wide = moakit.Sequential(
+        moakit.Proposers(*team, quorum=64), case.lab()("say:fine", max_tokens=10), budget={"tokens": edge}
+    )
+    answer = await wide.run("why")
+    case.holds(f"one run took {answer.usage.total_tokens}", answer.usage.total_tokens <= edge)
+    case.holds("nobody in it was refused", len(answer.references) < 64)
+    return f"{spent:,} of {edge:,} tokens spent, {again} of 8 answered after 64 cancelled"
