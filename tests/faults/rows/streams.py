@@ -122,8 +122,12 @@ async def broken_before_the_first_token(case: Case) -> str:
 )
 async def broken_after_the_first_token(case: Case) -> str:
     idle = case.seconds(2, least=0.3)
-    faults = [*BROKEN.values(), f"tokens:{WORDS}+nofinish", f"tokens:{WORDS}+hang_after:40"]
+    broken = [*BROKEN.values(), f"tokens:{WORDS}+nofinish", f"tokens:{WORDS}+hang_after:40"]
+    # Were all of it to come at once, nothing would have been sent to the client before it breaks.
+    faults = [f"{fault}+pace:0.001" for fault in broken]
     common = {"proposers": ["lab/a"], "idle": idle}
+    # Were the breaker to open, nothing would break any more.
+    lab = {"base_url": case.up.base_url, "api_key": "${LAB_KEY}", "price": 0, "breaker": 0}
 
     def ensembles(**settings: str) -> dict[str, object]:
         spare = f"lab/tokens:{WORDS}"
@@ -137,16 +141,20 @@ async def broken_after_the_first_token(case: Case) -> str:
         heard = await each(asked, at_once=16)
         truncated = [one for one in heard if one.done and one.text != WHOLE]
         untold = [one for one in heard if not one.done and not one.error]
-        other = [one for one in heard if one.text not in (WHOLE, *beginnings)]
+        shown = [one for one in heard if one.status == 200]
+        case.holds(f"only {len(shown)} of {half} broke after the first token", len(shown) > 0.9 * half)
+        other = [one for one in heard if one.text not in beginnings]
         if continued:
             other += [one for one in heard if not one.done]
+        for one in other[:2]:
+            case.holds(f"the client read {one.text!r} {one.error}", so=False)
         return len(truncated), len(untold), len(other)
 
     half = case.count(500, least=28)
-    beginnings = {" ".join(WHOLE.split()[:words]) for words in range(1, WORDS + 1)}
-    told = await wrong(await case.serve(ensembles()), continued=False)
+    beginnings = {" ".join(WHOLE.split()[:words]) for words in range(WORDS + 1)}
+    told = await wrong(await case.serve(ensembles(), {"lab": lab}), continued=False)
     case.holds(f"on_cut = error: {told} complete, untold, doubled", told == (0, 0, 0))
-    served = await case.serve(ensembles(on_cut="continue"))
+    served = await case.serve(ensembles(on_cut="continue"), {"lab": lab})
     went_on = await wrong(served, continued=True)
     case.holds(f"on_cut = continue: {went_on} complete, untold, doubled or given up", went_on == (0, 0, 0))
     return f"{told[0] + went_on[0]} of {2 * half:,} truncated answers shown as complete"
