@@ -144,3 +144,23 @@ def test_a_loop_that_has_ended_is_not_kept():
     ended, _ = loop_of_a_run(), loop_of_a_run()
     gc.collect()
     assert ended() is None
+
+
+def test_an_alarm_for_a_time_that_has_passed_rings_on_the_servers_loop_too():
+    loop = pytest.importorskip("uvloop").new_event_loop()
+    rung = []
+
+    async def wait():
+        clock = clock_of(asyncio.get_running_loop())
+        now = clock.loop.time()
+        for before in (1, 2):
+            clock.set(now - before, lambda before=before: rung.append(before))
+        clock.set(now + 0.01, lambda: rung.append("later"))
+        while len(rung) < 3:
+            await asyncio.sleep(0.002)
+
+    try:
+        loop.run_until_complete(asyncio.wait_for(wait(), 5))
+    finally:
+        loop.close()
+    assert rung == [2, 1, "later"]
