@@ -1,6 +1,6 @@
 """The sixteen faults met by the openai SDK and LiteLLM's router, in an environment of their own.
 
-    .venv/peers/bin/python -m tests.faults.peers      prints {product: {fault: [verdict, why]}} as JSON
+.venv/peers/bin/python -m tests.faults.peers      prints {product: {fault: [verdict, why]}} as JSON
 """
 
 import asyncio
@@ -17,7 +17,11 @@ from tests.faults.sixteen import FALLBACK, FAULTS, PRIMARY, RETRIES, Opened, Out
 from tests.upstream import Upstream
 
 # It would look for prices on the internet, and tell where it is used.
-os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "LITELLM_LOG": "CRITICAL"}
+os.environ |= {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_TELEMETRY": "False",
+    "LITELLM_LOG": "CRITICAL",
+}
 
 
 async def heard(asking: Any) -> Outcome:

@@ -108,7 +108,9 @@ def _waited(trial: Trial) -> str:
 def _told(trial: Trial) -> str:
     (outcome,) = trial.outcomes
     reason = f"{outcome.error} {outcome.finish}".lower().replace("_", " ")
-    return at_most(1)(trial) or ("" if "content" in reason or "filter" in reason else "the reason is not passed on")
+    return at_most(1)(trial) or (
+        "" if "content" in reason or "filter" in reason else "the reason is not passed on"
+    )
 
 
 def _accounted(trial: Trial) -> str:

@@ -66,7 +66,9 @@ async def bodies(case: Case) -> str:
         case.holds(f"a body that never comes is a {await never}", await never == 408)
     finally:
         requests.BODY_TIMEOUT = usual
-    worst = {status: count for status, count in generated.items() if status != 200 and not 400 <= status < 500}
+    worst = {
+        status: count for status, count in generated.items() if status != 200 and not 400 <= status < 500
+    }
     case.holds(f"generated cases were answered with {worst}", not worst)
     return f"{sum(generated.values()):,} generated cases, {generated.get(200, 0):,} answered, {len(worst)} kinds of 5xx"
 
@@ -85,7 +87,9 @@ async def wire(case: Case, server: Server, head: bytes) -> None:
         allowed = {0} if name == "less than the length" else expected
         case.holds(f"{name}: {status}", status in allowed)
     body = json.dumps({"model": "panel", "messages": USER}).encode()
-    told = await raw(server, head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body + b"}}}")
+    told = await raw(
+        server, head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body + b"}}}"
+    )
     case.holds(f"more than the length: {told}", told == 200)
 
 
@@ -99,7 +103,9 @@ async def listed(case: Case, server: Server) -> None:
                 told = json.loads(await response.read()).get("error")
             allowed = {400, 413} if bad else {200}
             case.holds(f"{name}: {response.status}", response.status in allowed)
-            case.holds(f"{name}: not OpenAI's shape", not bad or told.keys() == {"message", "type", "param", "code"})
+            case.holds(
+                f"{name}: not OpenAI's shape", not bad or told.keys() == {"message", "type", "param", "code"}
+            )
 
 
 def generate(case: Case, count: int) -> dict[int, int]:
@@ -111,7 +117,10 @@ def generate(case: Case, count: int) -> dict[int, int]:
     with asyncio.Runner() as runner:
 
         @hypothesis.settings(
-            max_examples=count, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+            max_examples=count,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
         )
         @hypothesis.given(body=REQUESTS)
         def send(body: bytes) -> None:

@@ -101,13 +101,17 @@ async def leaving(case: Case) -> str:
     return f"p99 {p99 * 1000:.0f} ms, {orphans} orphans in {len(took):,}"
 
 
-@row("F23", "a storm of cancellations on a small pool", "the pool still works: 30 of 30 afterwards", busy=True)
+@row(
+    "F23", "a storm of cancellations on a small pool", "the pool still works: 30 of 30 afterwards", busy=True
+)
 async def storm(case: Case) -> str:
     pool = 4
     lab = {"base_url": case.up.base_url, "api_key": "${LAB_KEY}", "price": 0, "concurrency": pool}
     panel = {"proposers": ["lab/one", "lab/two", "lab/three"], "aggregator": "lab/lead"}
     server = await case.serve({"panel": panel}, providers={"lab": lab})
-    ensemble = moakit.MoA([case.lab(concurrency=pool)(name) for name in ("one", "two", "three")], "demo/editor")
+    ensemble = moakit.MoA(
+        [case.lab(concurrency=pool)(name) for name in ("one", "two", "three")], "demo/editor"
+    )
 
     async def cancelled(number: int) -> None:
         with contextlib.suppress(TimeoutError):
@@ -174,7 +178,9 @@ async def slow_clients(case: Case) -> str:
                 await asyncio.sleep(0.3)
             held = (await megabytes(served) - before) / readers
         case.at_most("MB held for a connection", held, ROOM)
-        case.holds("the upstream was not held back", all(call.status != "done" for call in case.up.of("lead")))
+        case.holds(
+            "the upstream was not held back", all(call.status != "done" for call in case.up.of("lead"))
+        )
         await case.up.idle(5)
         await case.probe()
         case.forget()

@@ -45,11 +45,20 @@ async def any_cut(case: Case) -> str:
                 for second in range(first + 1, len(data) + 1, step * 5):
                     pieces = [data[a:b] for a, b in pairwise((0, first, second, len(data)))]
                     if events(pieces) != expected:
-                        case.holds(f"{end!r} cut at {first} and {second}: other events", len(case.failures) > 3)
+                        case.holds(
+                            f"{end!r} cut at {first} and {second}: other events", len(case.failures) > 3
+                        )
                     cuts += 1
     lab = case.lab()
     text = quote(TEXT.replace(" ", "_"), safe="_,:")
-    for shape in ("crlf", "cr", "multiline", "bom+crlf+comments", "bom+cr+multiline+comments", "extra+comments"):
+    for shape in (
+        "crlf",
+        "cr",
+        "multiline",
+        "bom+crlf+comments",
+        "bom+cr+multiline+comments",
+        "extra+comments",
+    ):
         for streamed in ("", "+bytewise"):
             answer = await moakit.Sequential(lab(f"say:{text}+{shape}{streamed}"), first_token=5).run("why")
             case.holds(f"{shape}{streamed}: {answer.text!r}", answer.text == TEXT)

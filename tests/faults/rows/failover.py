@@ -7,7 +7,9 @@ from tests.faults.card import row
 from tests.faults.case import Case
 
 
-@row("F21", "an upstream down for a minute, then back", "served from fallbacks, single probes, back within 5 s")
+@row(
+    "F21", "an upstream down for a minute, then back", "served from fallbacks, single probes, back within 5 s"
+)
 async def down_and_back(case: Case) -> str:
     loop, away = asyncio.get_running_loop(), case.seconds(60, least=4)
     pace, slow = away / 300, 0.05
@@ -43,7 +45,8 @@ async def down_and_back(case: Case) -> str:
     lost = [answer for answer in answers if isinstance(answer, BaseException)]
     case.holds(f"{len(lost)} of {len(asked)} were not served: {lost[:1]!r}", not lost)
     together = max(
-        (sum(other.at <= probe.at < (other.finished_at or 0.0) for other in probes) for probe in probes), default=0
+        (sum(other.at <= probe.at < (other.finished_at or 0.0) for other in probes) for probe in probes),
+        default=0,
     )
     case.holds("it was never looked after", probes)
     case.holds(f"{together} probes at once", together <= 1)

@@ -44,7 +44,11 @@ def product(case: Case):
 
 
 def enter(fault: Fault) -> None:
-    @row(fault.name, fault.what, "a complete answer, nothing doubled" if fault.answer else "not retried, the reason passed on")
+    @row(
+        fault.name,
+        fault.what,
+        "a complete answer, nothing doubled" if fault.answer else "not retried, the reason passed on",
+    )
     async def meets(case: Case) -> str:
         verdict = await judged(fault, product(case), case.scale.time)
         case.holds(f"{verdict.verdict}: {verdict.why}", verdict.verdict == "pass")

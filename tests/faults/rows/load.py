@@ -116,7 +116,9 @@ async def overload(case: Case) -> str:
     case.at_least("goodput, as a share of what the limit allows", goodput / limit, 0.9)
     honest = [wait for wait in waits if wait is not None and 0 < wait <= 5]
     case.holds(f"{len(waits) - len(honest)} of {len(waits)} were not told when", len(honest) == len(waits))
-    case.at_most("p99 of the seconds to be served", percentile(took, 0.99), (queue + runs) / limit + TAKES + 0.5)
+    case.at_most(
+        "p99 of the seconds to be served", percentile(took, 0.99), (queue + runs) / limit + TAKES + 0.5
+    )
     case.at_most("MB grown", grown, 64)
     return (
         f"{offered / lasts:.0f} requests a second on {limit:.0f}: goodput {goodput / limit:.0%}, "

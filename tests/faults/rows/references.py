@@ -47,7 +47,9 @@ async def filtered(case: Case) -> str:
         for fault in ("filter400", "filter"):
             name = f"{fault}-{len(streamed)}"
             case.up.behaves[name] = fault
-            answer = await moakit.MoA([lab(name), lab("a"), lab("b")], lab("lead"), quorum=3, **streamed).run("why")
+            answer = await moakit.MoA([lab(name), lab("a"), lab("b")], lab("lead"), quorum=3, **streamed).run(
+                "why"
+            )
             (failure,) = answer.failures
             case.holds(f"{name}: became a reference", len(answer.references) == 2)
             case.holds(f"{name}: the reason is {failure.error}", failure.error == ContentFiltered.__name__)
@@ -114,7 +116,9 @@ async def nobody_aggregates(case: Case) -> str:
             expected = 429 if fault.startswith("retry") else 502
             case.holds(f"{fault}: the client got {refused.status}", refused.status == expected)
             heard = await server.chat(f"best {fault}", stream=stream)
-            case.holds(f"{fault}: not the best proposal: {heard.text!r}", heard.text.startswith("the same words"))
+            case.holds(
+                f"{fault}: not the best proposal: {heard.text!r}", heard.text.startswith("the same words")
+            )
             case.holds(f"{fault}: not degraded", heard.headers.get("x-moa-degraded") == "true")
         asked = len(case.up.of(f"spare+{fault}"))
         case.holds(f"{fault}: the fallback was asked {asked} times", asked >= 4)

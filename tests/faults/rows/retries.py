@@ -56,7 +56,9 @@ async def retry_after_beyond_the_deadline(case: Case) -> str:
     lab, loop = case.lab(), asyncio.get_running_loop()
     case.up.behaves["full"] = "retry_after:60"
     began = loop.time()
-    dropped = await moakit.MoA([lab("full"), lab("a"), lab("b")], lab("lead"), quorum=3, deadline=20).run("why")
+    dropped = await moakit.MoA([lab("full"), lab("a"), lab("b")], lab("lead"), quorum=3, deadline=20).run(
+        "why"
+    )
     case.holds("nothing was dropped", dropped.degraded and len(dropped.references) == 2)
     team = [lab("full", fallback=lab("spare")), lab("a"), lab("b")]
     replaced = await moakit.MoA(team, lab("lead"), quorum=3, deadline=20).run("why")
@@ -88,8 +90,12 @@ async def refused_for_good(case: Case) -> str:
         ensemble = moakit.MoA([lab(bad), lab("a"), lab("b")], lab("lead"), quorum=3)
         asked = [ensemble.run(f"question {number}") for number in range(requests)]
         answers = await each(asked, at_once=10)
-        attempts = [call.attempts for answer in answers for call in answer.calls if call.model == f"lab/{bad}"]
-        case.holds(f"{status}: not every answer has two references", {len(a.references) for a in answers} == {2})
+        attempts = [
+            call.attempts for answer in answers for call in answer.calls if call.model == f"lab/{bad}"
+        ]
+        case.holds(
+            f"{status}: not every answer has two references", {len(a.references) for a in answers} == {2}
+        )
         case.holds(f"{status}: {max(attempts)} attempts in one request", max(attempts) <= 3)
         seen = len(case.up.of(bad))
         case.holds(f"{status}: the breaker did not open: {seen} attempts in {requests}", seen < requests / 2)
@@ -106,10 +112,14 @@ async def all_refused(case: Case) -> str:
     for stream in (False, True):
         refused = await server.chat(stream=stream)
         told = refused.headers.get("retry-after")
-        case.holds(f"the client got {refused.status}, Retry-After {told}", (refused.status, told) == (429, "150"))
+        case.holds(
+            f"the client got {refused.status}, Retry-After {told}", (refused.status, told) == (429, "150")
+        )
     case.holds("the aggregator was called", not case.up.of("lead"))
     case.holds("somebody was asked twice", len(case.up.calls) == 2 * len(team))
-    return f"{refused.status}, Retry-After {told} of {waits}, aggregator called {len(case.up.of('lead'))} times"
+    return (
+        f"{refused.status}, Retry-After {told} of {waits}, aggregator called {len(case.up.of('lead'))} times"
+    )
 
 
 @row(

@@ -16,7 +16,11 @@ def drawn(chance: random.Random) -> float:
     return min(LONGEST, MEDIAN * 0.5 ** (1 / TAIL) * chance.paretovariate(TAIL))
 
 
-@row("F8", "one straggler of N", "quorum with grace: the layer's p95 is at least 2 × better than waiting for all")
+@row(
+    "F8",
+    "one straggler of N",
+    "quorum with grace: the layer's p95 is at least 2 × better than waiting for all",
+)
 async def straggler(case: Case) -> str:
     lab, loop, chance = case.lab(), asyncio.get_running_loop(), random.Random(8)
     teams = [[case.seconds(drawn(chance)) for _ in range(4)] for _ in range(case.count(100, least=60))]
@@ -28,8 +32,10 @@ async def straggler(case: Case) -> str:
         await moakit.Sequential(moakit.Proposers(*agents, grace=grace, **settings), lab("lead")).run("why")
         return loop.time() - began
 
-    quick = await asyncio.gather(*(took(team) for team in teams))
-    patient = await asyncio.gather(*(took(team, strict=True, deadline=2 * LONGEST) for team in teams))
+    quick, patient = await asyncio.gather(
+        asyncio.gather(*(took(team) for team in teams)),
+        asyncio.gather(*(took(team, strict=True, deadline=2 * LONGEST) for team in teams)),
+    )
     ours, theirs = percentile(quick, 0.95), percentile(patient, 0.95)
     case.at_least("p95 of waiting for all, over p95 with a quorum", theirs / ours, 2)
     return f"p95 {ours:.3g} s, waiting for all {theirs:.3g} s: {theirs / ours:.1f} ×"

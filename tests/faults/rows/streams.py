@@ -111,7 +111,9 @@ async def broken_before_the_first_token(case: Case) -> str:
     for fault, answer in zip(early, heard, strict=True):
         told = answer.error.get("message", answer.text)
         case.holds(f"{fault}: the client heard {told[:80]!r}", answer.done and answer.text == WHOLE)
-    return f"{sum(answer.done and answer.text == WHOLE for answer in heard)} of {len(early)} ways answered whole"
+    return (
+        f"{sum(answer.done and answer.text == WHOLE for answer in heard)} of {len(early)} ways answered whole"
+    )
 
 
 @row(
@@ -187,11 +189,20 @@ async def no_end(case: Case) -> str:
 )
 async def no_text(case: Case) -> str:
     lab = case.lab()
-    kinds = ("empty", "blank", "null", "empty+reasoning:thinking", "null+reasoning:thinking", "say:+think:thinking")
+    kinds = (
+        "empty",
+        "blank",
+        "null",
+        "empty+reasoning:thinking",
+        "null+reasoning:thinking",
+        "say:+think:thinking",
+    )
     asked = 0
     for streamed in ({}, {"first_token": 5}):
         for kind in kinds:
-            answer = await moakit.MoA([lab(kind), lab("a"), lab("b")], lab("lead"), quorum=3, **streamed).run("why")
+            answer = await moakit.MoA([lab(kind), lab("a"), lab("b")], lab("lead"), quorum=3, **streamed).run(
+                "why"
+            )
             case.holds(f"{kind}: became a reference", len(references_in(case.up.of("lead")[-1])) == 2)
             failed = [call for call in answer.failures if call.model == f"lab/{kind}"]
             case.holds(f"{kind}: not told", len(failed) == 1 and failed[0].error == BadResponse.__name__)
