@@ -1,6 +1,6 @@
 """The fault card: one row a fault, each a claim that is measured on real sockets.
 
-    make faults                       every row at full size, the bounds as they are, beside two other products
+    make faults                       every row at full size, its bounds as they are, beside two products
     python -m tests.faults F6 S08     some rows
     pytest tests/faults               every row small, with four times the bounds
 

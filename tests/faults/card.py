@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import gc
 import importlib
-import os
 import pkgutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.faults.case import Case, Scale
@@ -101,7 +101,7 @@ def _warm() -> None:
 def descriptors() -> int | None:
     """How many files and sockets this process has open; None where the system does not say."""
     try:
-        return len(os.listdir("/dev/fd"))
+        return len([*Path("/dev/fd").iterdir()])
     except OSError:
         return None
 

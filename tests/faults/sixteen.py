@@ -1,8 +1,8 @@
 """The sixteen faults of Failover Bench, and how an answer to each is judged.
 
-Given are 2 retries, 30 s of timeout and one fallback. Judged is from the caller's view and from the provider's:
-`pass` is a complete answer with nothing doubled, got without abuse of the provider; `safe` a clear error;
-anything else is `fail`. Only what every product's environment has is imported here.
+Given are 2 retries, 30 s of timeout and one fallback. Judged is from the caller's view and from the
+provider's: `pass` is a complete answer with nothing doubled, got without abuse of the provider; `safe` a
+clear error; anything else is `fail`. Only what every product's environment has is imported here.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from tests.upstream import Call, Upstream
@@ -26,8 +27,8 @@ QUESTION = "count for me"
 class Outcome:
     """What a caller got: the text, whether it ended as a complete one does, and what it was told.
 
-    `error` is the failure it was told of, `finish` the reason the answer ended; `model` and `tokens` are who is
-    said to have answered and how many tokens are said to have been used, prompt and answer together.
+    `error` is the failure it was told of, `finish` the reason the answer ended; `model` and `tokens` are who
+    is said to have answered, and with how many tokens, prompt and answer together.
     """
 
     text: str = ""
@@ -101,8 +102,8 @@ def at_most(attempts: int) -> Check:
 
 def _waited(trial: Trial) -> str:
     calls = trial.attempts
-    gap = min((later.at - earlier.at for earlier, later in zip(calls, calls[1:], strict=False)), default=2.0)
-    return "" if gap >= 2 * trial.scale or len(calls) == 1 else f"came back after {gap:.2f} s"
+    gap = min((later.at - earlier.at for earlier, later in pairwise(calls)), default=float("inf"))
+    return "" if gap >= 2 * trial.scale else f"came back after {gap:.2f} s"
 
 
 def _told(trial: Trial) -> str:
@@ -139,7 +140,7 @@ FAULTS = (
     Fault("S06", "silent for 120 s", f"sleep:{{}}+{GOOD}", at_most(1), seconds=120),
     Fault("S07", "first token after 20 s", f"ttft:{{}}+{GOOD}", at_most(1), seconds=20),
     Fault("S08", "stream cut at token 40 of 60", f"{GOOD}+cut:40", at_most(1)),
-    Fault("S09", "stream stalls at token 40 for 31 s", f"{GOOD}+hang_after:40+stall:{{}}", at_most(1), seconds=31),
+    Fault("S09", "stream stalls for 31 s", f"{GOOD}+hang_after:40+stall:{{}}", at_most(1), seconds=31),
     Fault("S10", "a malformed chunk at token 40", f"{GOOD}+badchunk:40", at_most(1)),
     Fault("S11", "no [DONE]", f"{GOOD}+nodone", at_most(1)),
     Fault("S12", "400 context_length_exceeded", "code:context_length_exceeded", at_most(1)),
@@ -201,7 +202,7 @@ def _judge(fault: Fault, trial: Trial) -> Verdict:
     safe = fault.answer is not None and all(
         not _wrong(fault, outcome) or (outcome.error and not outcome.complete) for outcome in trial.outcomes
     )
-    # A caller that was told clearly is safe; one that was served at the provider's expense is not the better for it.
+    # Who was told clearly is safe; who was served at the provider's expense is not the better for it.
     return Verdict("safe" if wrong and safe else "fail", "; ".join(filter(None, (wrong, abused))), attempts)
 
 

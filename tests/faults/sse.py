@@ -37,11 +37,9 @@ class Heard:
 async def hear(response: aiohttp.ClientResponse) -> Heard:
     """Read an answer to its end, whatever that is."""
     heard = Heard(response.status, {name.lower(): value for name, value in response.headers.items()})
-    parts: list[bytes] = []
     with contextlib.suppress(aiohttp.ClientPayloadError):
         async for part in response.content.iter_any():
-            parts.append(part)
-    heard.raw = b"".join(parts)
+            heard.raw += part
     if response.content_type == "text/event-stream":
         for block in heard.raw.decode().split("\n\n"):
             if block.startswith("data: "):

@@ -1,4 +1,4 @@
-"""Every row of the card holds, small and with four times its bounds; the card is whole, and its judge can say no."""
+"""Every row holds, small and with four times its bounds; no row is missing; the card can say no."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import card
 from tests.faults.card import LATER, Row, all_rows, found
-from tests.faults.case import SUITE, Scale, until
+from tests.faults.case import CARD, SUITE, until
 from tests.faults.page import PAGE, tables
 from tests.faults.sixteen import FAULTS, PRIMARY, RETRIES, Outcome, judged
 
@@ -113,11 +113,15 @@ async def test_what_does_not_hold_is_told_with_its_figure():
     assert finding.failures == ("seconds: 9, at most 2",) and finding.figure == "9 s"
 
 
-async def test_a_call_that_is_left_running_is_found():
+async def test_a_call_that_is_left_running_is_found(monkeypatch):
+    monkeypatch.setattr(card, "SETTLING", 0.05)
+    kept = []
+
     async def leaves(case):
-        case.lost = asyncio.create_task(case.lab()("hang").run("why"))
+        kept.append(asyncio.create_task(case.lab()("hang").run("why")))
         await until(lambda: case.up.open)
         return "1"
 
-    finding = await found(Row("X1", "nothing", "nothing", leaves, busy=False), Scale(1, 1, 1))
+    finding = await found(Row("X1", "nothing", "nothing", leaves, busy=False), CARD)
+    await asyncio.gather(*kept, return_exceptions=True)
     assert "still open: ['hang']" in finding.failures[0]

@@ -1,4 +1,4 @@
-"""Clients that leave, read slowly or ask for little, and a server that is told to stop (F22 to F24, F27, F31)."""
+"""Clients that leave, read slowly or ask for little; a server that is told to stop (F22 to F24, F27, F31)."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import signal
 import socket
 import tempfile
 from pathlib import Path
+from typing import Self
 
 import moakit
 from moakit.server import connections
@@ -41,7 +42,7 @@ class Client:
             f"content-length: {len(data)}\r\n\r\n"
         ).encode() + data
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         await loop.sock_connect(self.socket, ("127.0.0.1", self.port))
         await loop.sock_sendall(self.socket, self.head)

@@ -29,7 +29,8 @@ def events(pieces: list[bytes]) -> list[bytes]:
 
 @row(
     "F15",
-    "SSE cut at any byte, CR, LF, CRLF, multi-line data, comments, U+2028, U+0085, NUL, invalid UTF-8, a 64 MB line",
+    "SSE cut at any byte, CR, LF, CRLF, multi-line data, comments, U+2028, U+0085, NUL, invalid UTF-8, a "
+    "64 MB line",
     "the same events for every cut; bounded memory; a typed error",
     busy=True,
 )

@@ -1,4 +1,4 @@
-"""Failover Bench's sixteen faults, met by a single-agent ensemble with one fallback behind `moa serve` (S01 to S16)."""
+"""Failover Bench's sixteen faults, met by one agent with one fallback behind the server (S01 to S16)."""
 
 import contextlib
 from collections.abc import AsyncIterator

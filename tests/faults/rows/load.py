@@ -19,7 +19,7 @@ ONE = 160
 CALM = "say:fine"
 MIXED = (
     CALM, CALM, CALM, CALM, "status:500+times:1+say:x", "reset+every:3+say:x", "stale+say:x", "badchunk:2",
-    "cut:1", "empty", "nofinish", "filter400", "null", "notjson", "error200", "retry_after_ms:5+every:2+say:x",
+    "cut:1", "empty", "nofinish", "filter400", "null", "notjson", "error200", "retry_after_ms:5+every:2",
 )  # fmt: skip
 """What soaking meets."""
 
@@ -61,8 +61,8 @@ class Line:
 @row(
     "F25",
     "ten times the capacity (a limit of 50 runs, 200 ms of upstream)",
-    "bounded queue; 503 or 429 with an honest Retry-After; goodput at least 90 % of what the limit allows; no "
-    "growth without bound",
+    "bounded queue; 503 or 429 with an honest Retry-After; goodput at least 90 % of what the limit allows; "
+    "no growth without bound",
     busy=True,
 )
 async def overload(case: Case) -> str:
@@ -129,7 +129,8 @@ async def overload(case: Case) -> str:
 @row(
     "F29",
     "soak with mixed faults, 100,000 requests",
-    'memory slope under 1 MB per 10,000 requests; no extra descriptors; no "task exception was never retrieved"',
+    "memory slope under 1 MB per 10,000 requests; no extra descriptors; no “task exception was never "
+    "retrieved”",
     busy=True,
 )
 async def soak(case: Case) -> str:

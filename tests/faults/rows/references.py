@@ -1,4 +1,4 @@
-"""What becomes of proposals and of those who read them: windows, filters, nobody left (F16, F17, F19, F20)."""
+"""Proposals and those who read them: windows, filters, nobody left (F16, F17, F19, F20)."""
 
 import moakit
 from moakit import ContentFiltered
@@ -16,7 +16,7 @@ WINDOW = 2000
     "packed to fit beforehand; never resent unchanged; 400 with the numbers if it cannot fit",
 )
 async def overflow(case: Case) -> str:
-    case.up.behaves |= {name: "tokens:3000" for name in ("one", "two", "three")}
+    case.up.behaves |= dict.fromkeys(("one", "two", "three"), "tokens:3000")
     case.up.behaves["small"] = f"context:{WINDOW}+say:done"
     small = {"base_url": case.up.base_url, "api_key": "key", "price": 0, "context_length": WINDOW}
     panel = {"proposers": ["lab/one", "lab/two", "lab/three"], "aggregator": "small/small"}
@@ -73,7 +73,8 @@ async def filtered(case: Case) -> str:
 @row(
     "F19",
     "all proposers fail, aggregator healthy",
-    '502 with each cause (redacted); `on_no_references = "answer"` lets the aggregator answer alone, marked degraded',
+    '502 with each cause (redacted); `on_no_references = "answer"` lets the aggregator answer alone, marked '
+    "degraded",
 )
 async def nobody_proposes(case: Case) -> str:
     panel = {

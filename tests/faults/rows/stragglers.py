@@ -84,4 +84,5 @@ async def hedging(case: Case) -> str:
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     await case.up.idle(case.scale.slack)
-    return f"{extra:.1%} extra calls, p99 {p99 * 1000:.0f} ms, losers gone in {max(losses, default=0) * 1000:.0f} ms"
+    gone = max(losses, default=0) * 1000
+    return f"{extra:.1%} extra calls, p99 {p99 * 1000:.0f} ms, losers gone in {gone:.0f} ms"

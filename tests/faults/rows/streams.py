@@ -119,7 +119,8 @@ async def broken_before_the_first_token(case: Case) -> str:
 @row(
     "F13",
     "the same after its first token",
-    "in-band error and no `[DONE]`, or continued without doubling; 0 of 1,000 truncated answers shown as complete",
+    "in-band error and no `[DONE]`, or continued without doubling; 0 of 1,000 truncated answers shown as "
+    "complete",
     busy=True,
 )
 async def broken_after_the_first_token(case: Case) -> str:
@@ -138,7 +139,7 @@ async def broken_after_the_first_token(case: Case) -> str:
         }
 
     async def wrong(server: Server, *, continued: bool) -> tuple[int, int, int]:
-        """Answers shown as complete although they are not, shown as broken although they are whole, doubled."""
+        """Count answers shown as complete that are not, broken off without a word, and doubled."""
         asked = [server.chat(faults[place % len(faults)], stream=True) for place in range(half)]
         heard = await each(asked, at_once=16)
         truncated = [one for one in heard if one.done and one.text != WHOLE]

@@ -131,7 +131,7 @@ async def clocks_and_addresses(case: Case) -> str:
     real = time.time
     case.up.behaves |= {"slow": "sleep:0.3+say:here", "again": "retry_after:0.3+times:1+say:here"}
     began = loop.time()
-    with mock.patch("time.time", lambda: real() + next(jumps)):
+    with mock.patch("time.time", side_effect=lambda: real() + next(jumps)):
         ensemble = moakit.MoA([lab("slow"), lab("again")], lab("lead"), deadline=30, timeout=5)
         answer = await ensemble.run("why")
     took = loop.time() - began
