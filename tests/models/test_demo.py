@@ -8,7 +8,7 @@ from moakit.policies.retry import retryable
 from moakit.prompts import LAYOUTS, compose
 from tests.models.wire import Ear
 
-VOICES = [name for name in NAMES if name not in ("broken", "slow")]
+VOICES = [name for name in NAMES if name not in ("broken", "cut", "slow")]
 USER = [{"role": "user", "content": "What is the meaning of life?"}]
 
 
@@ -75,3 +75,12 @@ async def test_any_prompt_has_an_answer(prompt):
 def test_an_unknown_one_comes_with_the_nearest_name():
     with pytest.raises(UnknownModel, match="did you mean 'planner'"):
         DemoModel("planer")
+
+
+async def test_one_of_them_breaks_off_and_is_continued_by_another():
+    ear = Ear()
+    with pytest.raises(BadResponse, match="breaks off"):
+        await reply_of("cut", ear=ear)
+    begun = {"role": "assistant", "content": ear.text()}
+    rest = await reply_of("planner", [*USER, begun])
+    assert ear.text() + rest.text == (await reply_of("planner")).text

@@ -16,6 +16,7 @@ default = "panel"
 base_url = "${LAB_URL}"
 api_key = "${LAB_KEY}"
 price = { input = 1, output = 10 }
+breaker = 0  # what one test breaks must not be remembered in the next
 
 [providers.mystery]
 base_url = "${LAB_URL}"

@@ -42,6 +42,14 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     on_no_aggregator: Annotated[
         Literal["error", "best"] | None, _doc("without an aggregator: fail, or answer with the best proposal")
     ] = None
+    on_cut: Annotated[
+        Literal["error", "continue"] | None,
+        _doc("the answer breaks off after its first token: fail, or let a fallback continue it"),
+    ] = None
+    hedge: Annotated[
+        bool | None,
+        _doc("ask a second time beside a call that is slower than 95 of 100, for at most 5 % of the calls"),
+    ] = None
     prompt: Annotated[
         str | dict[str, str] | None,
         _doc('"moakit", "together", or a table with `instructions`, `opening`, `closing`'),
@@ -141,6 +149,10 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
     requests_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
     tokens_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
     concurrency: Annotated[Count | None, _doc("calls at once, of all runs together")] = None
+    breaker: Annotated[
+        WholeNotNegative,
+        _doc("failed calls in a row after which a model is left alone for a moment; 0: never"),
+    ] = 5
 
 
 class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):

@@ -7,18 +7,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import AuthenticationFailed, CallError, ConfigError
-from moakit.events import CallFailed, CallFinished, CallStarted
+from moakit.errors import CallError, ConfigError
+from moakit.events import CallFailed, CallStarted
 from moakit.layers.base import Layer
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
-from moakit.models import prices
-from moakit.models.base import Model, Reply
+from moakit.models.base import Model
 from moakit.models.resolve import find_model
 from moakit.prompts import compose, last_turn, without_tools
-from moakit.run.call import Attempts, ask
+from moakit.run.call import ask
+from moakit.run.continuation import Cut
+from moakit.run.hedging import hedged
+from moakit.run.ledger import Attempts, Entry
 from moakit.run.scope import References, Run
-from moakit.types import NO_USAGE, Call, Prompt, Response
+from moakit.types import Prompt, Response
 
 _SAMPLING = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
 _LENGTH = frozenset(["max_tokens", "max_completion_tokens"])
@@ -97,39 +99,49 @@ class Agent(Layer):
             scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
             draws = [self.forward(prompt, references, scope) for scope in scopes]
             return await side_by_side(draws, run, timeout=timeout)
-        attempts = Attempts()
         texts = [reference.text.strip() for reference in references]
         shown = _shown(prompt, run)
+        journey = run.journey
+        attempts = Attempts()
+        cut = Cut() if run.tail and journey.streaming and run.settings.on_cut == "continue" else None
+        make = hedged if run.settings.hedge else ask
         left = len(self._stand_ins)
         agent = self
         while True:
-            before = attempts.count
-            started = run.journey.loop.time()
+            entry = Entry(run, agent.bound, attempts)
             run.tell(CallStarted, model=agent.model, role=run.role)
             try:
-                reply = await ask(
+                messages = agent._messages(shown, texts, run)
+                parameters = agent._sampling(run)
+                if cut is not None and cut.text:
+                    messages, parameters = cut.resumed(messages, parameters, agent.bound)
+                reply = await make(
                     run,
                     agent.bound,
-                    agent._messages(shown, texts, run),
-                    agent._sampling(run),
+                    messages,
+                    parameters,
                     attempts,
                     timeout=agent.timeout,
+                    alone=not left,
+                    cut=cut,
                 )
             except CallError as error:
-                agent._record_failure(run, error, "failed", started, attempts.count - before)
-                # What has been shown as the answer cannot be taken back by another model.
-                final = not left or (run.tail and run.journey.answered)
+                entry.failed(error)
+                # What has been shown as the answer cannot be taken back by another model, only continued.
+                shown_already = run.tail and journey.answered
+                again = shown_already and cut is not None and cut.again(error, last=not self._stand_ins)
+                lost = shown_already and (cut is None or not cut.open)
+                final = not again and (lost or not left)
                 run.tell(CallFailed, error=error, final=final)
                 if final:
                     raise
+                if again:
+                    continue
             except asyncio.CancelledError as error:
-                reason = str(error.args[0]) if error.args and error.args[0] else "the run was cancelled"
-                dropped = CallError(f"dropped: {reason}", model=agent.model)
-                agent._record_failure(run, dropped, "cancelled", started, attempts.count - before)
-                run.tell(CallFailed, error=dropped, final=True)
+                entry.cancelled(error)
                 raise
             else:
-                return (agent._response(reply, run, attempts, attempts.count - before),)
+                return (entry.succeeded(reply),)
             agent = self._stand_ins[-left]
             left -= 1
 
@@ -179,38 +191,6 @@ class Agent(Layer):
         layout = run.settings.prompt or "moakit"
         return compose(prompt, texts, system=self.system, layout=layout, seed=run.journey.run_id)
 
-    def _response(self, reply: Reply, run: Run, attempts: Attempts, mine: int) -> Response:
-        """Enter a call that succeeded in the ledger, and return its response."""
-        response = Response(
-            text=reply.text,
-            model=self.model,
-            path=run.path,
-            role=run.role,
-            usage=reply.usage,
-            cost=reply.cost,
-            finish_reason=reply.finish_reason,
-            tool_calls=reply.tool_calls,
-            reasoning=reply.reasoning,
-            seconds=attempts.seconds,
-            first_token=attempts.first_token,
-            attempts=attempts.count,
-            extra=reply.extra,
-        )
-        run.record(
-            Call(
-                path=run.path,
-                model=self.model,
-                role=run.role,
-                usage=reply.usage,
-                cost=reply.cost,
-                seconds=attempts.seconds,
-                attempts=mine,
-            )
-        )
-        if run.journey.watched:
-            run.tell(CallFinished, response=response)
-        return response
-
     def _sampling(self, run: Run) -> Mapping[str, Any]:
         parameters = self._parameters
         cap = run.settings.max_tokens
@@ -225,25 +205,6 @@ class Agent(Layer):
                 parameters = {name: value for name, value in parameters.items() if name not in _LENGTH}
             parameters = {**parameters, **asked}
         return parameters
-
-    def _record_failure(self, run: Run, error: CallError, status: str, started: float, attempts: int) -> None:
-        # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
-        refused = error.status is not None or isinstance(error, AuthenticationFailed)
-        free = refused or not prices.may_cost(self.bound.endpoint, self.model)
-        run.record(
-            Call(
-                path=run.path,
-                model=self.model,
-                role=run.role,
-                status=status,
-                usage=NO_USAGE,
-                cost=0.0 if free else None,
-                seconds=run.journey.loop.time() - started,
-                attempts=attempts,
-                error=type(error).__name__,
-                message=str(error),
-            )
-        )
 
 
 def _shown(prompt: Prompt, run: Run) -> Prompt:

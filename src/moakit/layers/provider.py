@@ -15,7 +15,8 @@ class Provider:
 
     `price` is in dollars per million tokens, a `Price`, a number for both directions, or a mapping of model
     names; `timeout` and `connect` are in seconds; `requests_per_minute`, `tokens_per_minute` and
-    `concurrency` hold for all runs together.
+    `concurrency` hold for all runs together; `breaker` is how many calls of a model may
+    fail in a row before it is left alone for a moment, 0 for any number.
 
     >>> lab = Provider("lab", base_url="http://127.0.0.1:8080/v1", api_key="secret")
     >>> lab
@@ -37,6 +38,7 @@ class Provider:
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         concurrency: int | None = None,
+        breaker: int = 5,
     ) -> None:
         self.endpoint = Endpoint(
             name=name,
@@ -49,6 +51,7 @@ class Provider:
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             concurrency=concurrency,
+            breaker=breaker,
         )
 
     def __call__(self, model: str, **settings: Any) -> Agent:

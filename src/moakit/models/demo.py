@@ -1,8 +1,8 @@
 """The demo models: in-process, deterministic, without any intelligence.
 
 They are not language models. They let layers, streaming, failures and screens be tried without a key: each
-has a voice and a pace of its own, `demo/editor` merges the references it is given, `demo/broken` always fails
-and `demo/slow` takes a minute.
+has a voice and a pace of its own, `demo/editor` merges the references it is given, `demo/broken` always
+fails, `demo/cut` breaks off in the middle and `demo/slow` takes a minute.
 """
 
 from __future__ import annotations
@@ -68,9 +68,10 @@ PACE: Mapping[str, tuple[float, float]] = {
     "storyteller": (1.1, 0.02),
     "tinkerer": (0.6, 0.024),
     "editor": (0.35, 0.035),
+    "cut": (0.3, 0.02),
 }
 """Seconds before the first token, and for each token."""
-NAMES = (*VOICES, "broken", "slow")
+NAMES = (*VOICES, "broken", "cut", "slow")
 
 _FENCED = re.compile(r"<<<\w+ reference \d+>>>\n(.*?)(?=\n<<<\w+ )", re.DOTALL)
 _NUMBERED = re.compile(r"^\d+\. (.+?)(?=^\d+\. |\Z)", re.DOTALL | re.MULTILINE)
@@ -112,6 +113,8 @@ class DemoModel:
         limit = parameters.get("max_tokens")
         cut = isinstance(limit, int) and limit < len(words)
         words = words[:limit] if cut else words
+        if self.model == "cut":
+            words = words[: len(words) // 2]
         await asyncio.sleep(first * self.pace)
         if listener is None:
             await asyncio.sleep(each * self.pace * len(words))
@@ -121,6 +124,8 @@ class DemoModel:
                 await asyncio.sleep(each * self.pace)
                 if listener.full:
                     await listener.drain()
+        if self.model == "cut":
+            raise BadResponse("demo/cut always breaks off", model=self.name, should_retry=False)
         prompt = sum(len(text_of(message).split()) for message in messages)
         usage = Usage(prompt, len(words), prompt + len(words))
         return Reply(text="".join(words), finish_reason="length" if cut else "stop", usage=usage, cost=0.0)
@@ -138,7 +143,10 @@ class DemoModel:
         voices = VOICES.get(self.model, VOICES["planner"])
         choice = hashlib.sha256("|".join([topic, *references]).encode()).digest()[0] % len(voices)
         seen = f" (I have read {_count(references)}.)" if references else ""
-        return f"{LABEL} {voices[choice].format(topic=topic)}{seen}"
+        text = f"{LABEL} {voices[choice].format(topic=topic)}{seen}"
+        last = messages[-1]
+        # An answer that another model began is continued.
+        return text.removeprefix(text_of(last)) if last.get("role") == "assistant" else text
 
 
 def _merged(topic: str, references: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,14 +21,21 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cached: float | None = None
 
 
+Prefill: TypeAlias = Literal["plain", "prefix", "continue", "none"]
+
+
 class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     """How a provider departs from OpenAI's format.
 
-    `rename` maps parameters to the provider's names; `drop` lists those it rejects; `suggested` are models
-    to begin with, small ones first, the aggregator last; `prices` is the provider's id in genai-prices.
+    `prefill` is how an assistant's unfinished message at the end is taken as the beginning of the answer:
+    "plain", as it is; "prefix", when the message says `prefix`; "continue", when the request says
+    `continue_final_message`; "none", never. `rename` maps parameters to the provider's names; `drop` lists
+    those it rejects; `suggested` are models to begin with, small ones first, the aggregator last; `prices` is
+    the provider's id in genai-prices.
     """
 
     rename: Mapping[str, str] = {}
+    prefill: Prefill = "plain"
     drop: frozenset[str] = frozenset()
     usage_in_stream: bool = True
     suggested: tuple[str, ...] = ()
@@ -43,8 +50,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `api_key` is used as it is; otherwise the environment variable `key_variable` is read at the first call.
     `timeout` is in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency` limit all runs
-    together; `price` is for every model, or by model name; `local` marks a server on the user's own machine,
-    which costs 0.
+    together; `breaker` is how many calls of a model may fail in a row before it is left alone for a moment, 0
+    for any number; `price` is for every model, or by model name; `local` marks a server on the user's own
+    machine, which costs 0.
     """
 
     name: str
@@ -58,6 +66,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     concurrency: int | None = None
+    breaker: int = 5
     local: bool = False
     quirks: Quirks = PLAIN
 
@@ -89,8 +98,10 @@ def _hosted(name: str, base_url: str, key_variable: str, **quirks: Any) -> Endpo
     return Endpoint(name=name, base_url=base_url, key_variable=key_variable, quirks=Quirks(**quirks))
 
 
-def _local(name: str, base_url: str, key_variable: str | None = None) -> Endpoint:
-    return Endpoint(name=name, base_url=base_url, key_variable=key_variable, local=True)
+def _local(name: str, base_url: str, key_variable: str | None = None, **quirks: Any) -> Endpoint:
+    return Endpoint(
+        name=name, base_url=base_url, key_variable=key_variable, local=True, quirks=Quirks(**quirks)
+    )
 
 
 PROVIDERS: Mapping[str, Endpoint] = {
@@ -118,6 +129,7 @@ PROVIDERS: Mapping[str, Endpoint] = {
             "openai",
             "https://api.openai.com/v1",
             "OPENAI_API_KEY",
+            prefill="none",
             prices="openai",
             rename=_OPENAI_STYLE,
             suggested=("gpt-4.1-mini", "gpt-4o-mini", "gpt-4.1"),
@@ -145,6 +157,7 @@ PROVIDERS: Mapping[str, Endpoint] = {
             "gemini",
             "https://generativelanguage.googleapis.com/v1beta/openai",
             "GEMINI_API_KEY",
+            prefill="none",
             prices="google",
             suggested=("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"),
         ),
@@ -152,6 +165,7 @@ PROVIDERS: Mapping[str, Endpoint] = {
             "mistral",
             "https://api.mistral.ai/v1",
             "MISTRAL_API_KEY",
+            prefill="prefix",
             prices="mistral",
             rename={"seed": "random_seed"},
             usage_in_stream=False,
@@ -162,6 +176,7 @@ PROVIDERS: Mapping[str, Endpoint] = {
             "deepseek",
             "https://api.deepseek.com",
             "DEEPSEEK_API_KEY",
+            prefill="none",
             prices="deepseek",
             suggested=("deepseek-chat",),
         ),
@@ -178,7 +193,7 @@ PROVIDERS: Mapping[str, Endpoint] = {
         _hosted("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
         _hosted("vercel", "https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY"),
         _local("ollama", "http://localhost:11434/v1", "OLLAMA_API_KEY"),
-        _local("vllm", "http://localhost:8000/v1"),
+        _local("vllm", "http://localhost:8000/v1", prefill="continue"),
         _local("lmstudio", "http://localhost:1234/v1"),
         _local("llamacpp", "http://127.0.0.1:8080/v1"),
         Endpoint(name="litellm", base_url="http://localhost:4000/v1", key_variable="LITELLM_API_KEY"),

@@ -23,6 +23,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     strict: wait for every proposer; any failure fails.
     on_no_references: "error", or "answer": the aggregator alone.
     on_no_aggregator: "error", or "best": the proposal the others agree with most.
+    on_cut: the answer's stream breaks after its first token: "error", or "continue" on a fallback.
+    hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "together", a `Template` or a function.
     multiturn: False shows models the system message and the last user message only.
     """
@@ -39,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     strict: bool | None = None
     on_no_references: Literal["error", "answer"] | None = None
     on_no_aggregator: Literal["error", "best"] | None = None
+    on_cut: Literal["error", "continue"] | None = None
+    hedge: bool | None = None
     prompt: Layout | None = None
     multiturn: bool | None = None
 
@@ -75,6 +79,8 @@ DEFAULTS = Settings(
     strict=False,
     on_no_references="error",
     on_no_aggregator="error",
+    on_cut="error",
+    hedge=False,
     prompt="moakit",
     multiturn=True,
 )
@@ -83,7 +89,11 @@ DEADLINE, FIRST_TOKEN, IDLE = 300.0, 60.0, 30.0
 
 _SECONDS = ("grace", "deadline", "timeout", "first_token", "idle")
 _COUNTS = {"quorum": 1, "minimum": 1, "retries": 0, "max_tokens": 1}
-_CHOICES = {"on_no_references": ("error", "answer"), "on_no_aggregator": ("error", "best")}
+_CHOICES = {
+    "on_no_references": ("error", "answer"),
+    "on_no_aggregator": ("error", "best"),
+    "on_cut": ("error", "continue"),
+}
 
 
 def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Settings:

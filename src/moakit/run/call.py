@@ -7,84 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moakit.errors import BadResponse, CallError, ContentFiltered
-from moakit.events import CallRetried, Delta
+from moakit.events import CallRetried
 from moakit.models import tokens
 from moakit.models.base import Model, Reply
-from moakit.policies.limits import limiter_for
+from moakit.policies.breaker import OPEN
+from moakit.policies.limits import Permit
 from moakit.policies.retry import wait_before
 from moakit.policies.settings import DEFAULTS, FIRST_TOKEN, IDLE
 from moakit.policies.timers import Timers
+from moakit.run.continuation import Cut
+from moakit.run.ear import Ear
+from moakit.run.ledger import Attempts
+from moakit.run.race import Lane, LaneEar
 from moakit.run.scope import Run
 from moakit.types import Message
-
-
-class Attempts:
-    """The attempts of one call so far, and what the successful one gave.
-
-    `seconds` and `first_token` belong to the last attempt, in seconds from its start.
-    """
-
-    __slots__ = ("count", "first_token", "seconds")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.seconds = 0.0
-        self.first_token: float | None = None
-
-
-class _Ear:
-    """Hears one attempt's stream: feeds the timers, tells the readers.
-
-    It is called for every piece, so it looks nothing up that stays the same.
-    """
-
-    __slots__ = ("_gate", "_journey", "_path", "_tail", "_time", "_timers", "_told", "first")
-
-    def __init__(self, run: Run, timers: Timers, *, told: bool) -> None:
-        journey = run.journey
-        self._journey = journey
-        self._path = run.path
-        self._tail = run.tail
-        self._time = journey.loop.time
-        self._timers = timers
-        self._told = told and journey.watched
-        self._gate = journey.gate if self._told else None
-        self.first: float | None = None
-
-    def __call__(
-        self, text: str, kind: str = "content", index: int = 0, data: Mapping[str, Any] | None = None
-    ) -> None:
-        now = self._time()
-        self._timers.beat(now)
-        if self.first is None:
-            self.first = now
-        if self._told:
-            journey = self._journey
-            if self._tail:
-                journey.answered = True
-            journey.emit(
-                Delta(
-                    run_id=journey.run_id,
-                    path=self._path,
-                    at=now - journey.started,
-                    text=text,
-                    kind=kind,
-                    answer=self._tail,
-                    index=index,
-                    data=data,
-                )
-            )
-
-    @property
-    def full(self) -> bool:
-        return self._gate is not None and self._gate.full
-
-    async def drain(self) -> None:
-        if self._gate is not None:
-            # A slow reader is not a silent model.
-            self._timers.rest()
-            await self._gate.drain()
-            self._timers.beat(self._time())
 
 
 async def ask(
@@ -95,63 +31,155 @@ async def ask(
     attempts: Attempts,
     *,
     timeout: float | None = None,
+    alone: bool = True,
+    cut: Cut | None = None,
+    lane: Lane | None = None,
 ) -> Reply:
     """Return the model's reply, asking again as the retry policy says; raises `CallError`.
 
-    `timeout` in seconds is the agent's own, before the provider's and the settings'.
+    `timeout` in seconds is the agent's own, before the provider's and the settings'. `alone` says that no
+    fallback could answer in its place. `cut` keeps what is shown, for another to continue; `lane` is this
+    call's in a race of two.
     """
-    journey, settings, endpoint = run.journey, run.settings, model.endpoint
-    now = journey.loop.time
-    retries = (DEFAULTS.retries if settings.retries is None else settings.retries) or 0
-    total = timeout or (endpoint and endpoint.timeout) or settings.timeout or DEFAULTS.timeout or 120.0
-    told = journey.proposers or (journey.streaming and run.tail)
-    streamed = told or settings.first_token is not None or settings.idle is not None
-    limiter = limiter_for(endpoint)
-    mine = 0
+    asking = _Asking(run, model, attempts, timeout=timeout, alone=alone, cut=cut, lane=lane)
     while True:
-        mine += 1
-        attempts.count += 1
-        attempts.first_token = None
-        started = now()
-        permit = ear = None
         try:
-            if limiter is not None:
-                permit = await limiter.acquire(_expected(messages, parameters))
-                started = now()
-            if streamed:
-                timers = Timers(
-                    model.name,
-                    total=total,
-                    first_token=settings.first_token or FIRST_TOKEN,
-                    idle=settings.idle or IDLE,
-                    clock=journey.clock,
-                )
-                ear = _Ear(run, timers, told=told)
-            else:
-                timers = Timers(model.name, total=total, clock=journey.clock)
-            with timers:
-                reply = await model.respond(messages, parameters, ear)
-            if permit is not None and reply.usage.total_tokens:
-                permit.settle(reply.usage.total_tokens)
-            _check(reply, model.name, tail=run.tail)
-            return reply
+            if asking.limiter is not None:
+                asking.permit = await asking.limiter.acquire(_expected(messages, parameters))
+            with asking.begin() as timers:
+                reply = await model.respond(messages, parameters, asking.listen(timers))
+            return asking.succeeded(reply)
         except CallError as error:
-            if permit is not None and error.status is not None:
-                # A refused call took no tokens.
-                permit.settle(0)
-            if run.tail and ear is not None and ear.first is not None and journey.answered:
-                raise
-            wait = wait_before(error, mine, retries=retries, remaining=run.remaining)
+            wait = asking.failed(error)
             if wait is None:
                 raise
-            run.tell(CallRetried, error=error, wait=wait)
         finally:
-            attempts.seconds = now() - started
-            if ear is not None and ear.first is not None:
-                attempts.first_token = ear.first - started
-            if permit is not None:
-                permit.release()
+            asking.end()
         await asyncio.sleep(wait)
+
+
+class _Asking:
+    """What one call's policies decide before, after and between its attempts."""
+
+    __slots__ = (
+        "_alone", "_attempts", "_cut", "_ear", "_lane", "_mine", "_model", "_route", "_run", "_started",
+        "_streamed", "_told", "_total", "limiter", "permit",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        run: Run,
+        model: Model,
+        attempts: Attempts,
+        *,
+        timeout: float | None,
+        alone: bool,
+        cut: Cut | None,
+        lane: Lane | None,
+    ) -> None:
+        journey, settings, endpoint = run.journey, run.settings, model.endpoint
+        self._run = run
+        self._model = model
+        self._attempts = attempts
+        self._alone = alone
+        self._cut = cut
+        self._lane = lane
+        self._mine = 0
+        self._started = journey.loop.time()
+        self._total = (
+            timeout or (endpoint and endpoint.timeout) or settings.timeout or DEFAULTS.timeout or 120.0
+        )
+        self._told = journey.proposers or (journey.streaming and run.tail)
+        self._streamed = self._told or settings.first_token is not None or settings.idle is not None
+        self._ear: Ear | LaneEar | None = None
+        self._route = route = journey.routes.to(model)
+        self.limiter = None
+        self.permit: Permit | None = None
+        if route is not None:
+            self.limiter = route.limiter
+            route.retries.earn()
+
+    def begin(self) -> Timers:
+        """Count one more attempt and return its timers; raises the breaker's refusal."""
+        run, route = self._run, self._route
+        journey, settings = run.journey, run.settings
+        self._mine += 1
+        self._ear = None
+        self._started = now = journey.loop.time()
+        if route is not None and route.breaker.open and (refusal := route.breaker.refusal(now)):
+            raise refusal
+        self._attempts.count += 1
+        if not self._streamed:
+            return Timers(self._model.name, total=self._total, clock=journey.clock)
+        return Timers(
+            self._model.name,
+            total=self._total,
+            first_token=settings.first_token or FIRST_TOKEN,
+            idle=settings.idle or IDLE,
+            clock=journey.clock,
+        )
+
+    def listen(self, timers: Timers) -> Ear | LaneEar | None:
+        """Return what hears this attempt's stream, None when it is not streamed."""
+        if not self._streamed:
+            return None
+        cut, lane = self._cut, self._lane
+        ear = (
+            Ear(self._run, timers, told=self._told)
+            if cut is None
+            else cut.ear(self._run, timers, told=self._told)
+        )
+        self._ear = ear if lane is None else lane.hearing(ear)
+        return self._ear
+
+    def succeeded(self, reply: Reply) -> Reply:
+        """Return the reply as it is used; raises `CallError` when it cannot be."""
+        if self.permit is not None and reply.usage.total_tokens:
+            self.permit.settle(reply.usage.total_tokens)
+        if self._cut is not None and self._ear is not None:
+            reply = self._cut.finish(reply, self._ear)
+        _check(reply, self._model.name, tail=self._run.tail)
+        if self._route is not None:
+            self._route.breaker.succeeded()
+        return reply
+
+    def failed(self, error: CallError) -> float | None:
+        """Return the seconds until the next attempt, None when there is to be none."""
+        if self.permit is not None and error.status is not None:
+            # A refused call took no tokens.
+            self.permit.settle(0)
+        run, ear, route = self._run, self._ear, self._route
+        shown = run.tail and ear is not None and ear.first is not None and run.journey.answered
+        wait = None if shown else self._wait(error)
+        if wait is not None:
+            run.tell(CallRetried, error=error, wait=wait)
+        elif route is not None and error.code != OPEN:
+            route.breaker.failed(error, run.journey.loop.time())
+        return wait
+
+    def _wait(self, error: CallError) -> float | None:
+        run, route = self._run, self._route
+        settings = run.settings
+        retries = (DEFAULTS.retries if settings.retries is None else settings.retries) or 0
+        # Others make up for a proposer, and a fallback for its model; the answer alone waits for a probe.
+        patient = run.tail and self._alone
+        if error.code == OPEN:
+            pause = error.retry_after or 0.0
+            return pause if patient and self._mine <= retries and pause < run.remaining else None
+        wait = wait_before(error, self._mine, retries=retries, remaining=run.remaining)
+        if wait and route is not None and ((route.breaker.open and not patient) or not route.retries.spend()):
+            return None
+        return wait
+
+    def end(self) -> None:
+        """Note how long the attempt took, and give back what it held."""
+        attempts, ear = self._attempts, self._ear
+        attempts.seconds = self._run.journey.loop.time() - self._started
+        first = None if ear is None else ear.first
+        attempts.first_token = None if first is None else first - self._started
+        if self.permit is not None:
+            self.permit.release()
+            self.permit = None
 
 
 def _expected(messages: Sequence[Message], parameters: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ from moakit.errors import DeadlineExceeded, ShapeError
 from moakit.events import Delta, Event, RunFailed, RunFinished, RunStarted
 from moakit.policies.clock import clock_of
 from moakit.policies.deadline import Deadline
+from moakit.policies.routes import routes_of
 from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
 from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked
 from moakit.types import Answer, Call, Prompt, Response, Usage
@@ -25,7 +26,7 @@ class Journey:
 
     __slots__ = (
         "_name", "_readers", "answered", "calls", "clock", "degraded", "gate", "layers", "loop", "parameters",
-        "proposers", "references", "run_id", "started", "streaming", "told", "watched",
+        "proposers", "references", "routes", "run_id", "started", "streaming", "told", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +42,7 @@ class Journey:
         self.run_id = f"run_{os.urandom(8).hex()}"
         self.loop = asyncio.get_running_loop()
         self.clock = clock_of(self.loop)
+        self.routes = routes_of(self.loop)
         self.started = self.loop.time()
         self.parameters: Mapping[str, Any] = parameters or {}
         self.calls: list[Call] = []
