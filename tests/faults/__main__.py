@@ -1,65 +1,22 @@
 """Run the card at full size: `python -m tests.faults [ROW …] [--peers PYTHON] [--write]`."""
 
 import argparse
-import asyncio
 import json
-import logging
-import multiprocessing
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tests.faults.card import LATER, Finding, Row, all_rows, found
+from tests.faults.card import LATER, Finding, Row, all_rows
 from tests.faults.case import CARD, Scale
 from tests.faults.page import PAGE, Peers, card, order, sixteen, written
+from tests.faults.processes import run
 
-TOGETHER = 12
-"""Rows that wait at once; what is left after their waits are the busy ones, one after the other."""
 SMALL = Scale(slack=1, repeat=0.1, time=0.2)
-
-
-def measured(name: str, scale: Scale) -> Finding:
-    """Run one row in this process."""
-    logging.disable(logging.CRITICAL)
-    return asyncio.run(found(all_rows()[name], scale))
-
-
-def run(rows: Iterable[Row], scale: Scale, console: Console) -> dict[str, Finding]:
-    """Run rows, each in a process of its own: first those that mostly wait, then the busy ones alone."""
-    findings: dict[str, Finding] = {}
-    context = multiprocessing.get_context("spawn")
-    for busy, at_once in ((False, TOGETHER), (True, 1)):
-        # The longest begin first, so that nothing is left to wait for at the end.
-        names = sorted((row.name for row in rows if row.busy == busy), key=lambda name: name not in LONG)
-        with ProcessPoolExecutor(at_once, mp_context=context, max_tasks_per_child=1) as pool:
-            futures: list[Future[Finding]] = [pool.submit(measured, name, scale) for name in names]
-            for name, future in zip(names, futures, strict=True):
-                future.add_done_callback(lambda done, name=name: _progress(console, name, done))
-            for name, future in zip(names, futures, strict=True):
-                try:
-                    findings[name] = future.result()
-                except Exception as error:  # noqa: BLE001 - a process that died is a row that does not hold
-                    findings[name] = Finding(name, "", (repr(error),), 0.0)
-    return findings
-
-
-LONG = frozenset({"F8", "F21", "F24", "S06", "S09", "S15"})
-"""Rows that take a minute of waiting or more."""
-
-
-def _progress(console: Console, name: str, done: Future[Finding]) -> None:
-    if done.exception() is None:
-        finding = done.result()
-        console.print(
-            f"{name:4} {'ok' if finding.passed else 'FAILED':7} {finding.seconds:6.1f} s", style="dim"
-        )
 
 
 def main() -> int:
@@ -79,10 +36,16 @@ def main() -> int:
     console, errors = Console(width=160), Console(stderr=True)
     began = time.monotonic()
     other = None
-    if given.peers is not None:
-        command = [given.peers, "-m", "tests.faults.peers", str(scale.time)]
+    compared = sorted(name for name in chosen if name.startswith("S"))
+    if given.peers is not None and compared:
+        command = [given.peers, "-m", "tests.faults.peers", str(scale.time), *compared]
         other = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    findings = run(chosen.values(), scale, errors)
+
+    def tell(finding: Finding) -> None:
+        word = "ok" if finding.passed else "FAILED"
+        errors.print(f"{finding.row:4} {word:7} {finding.seconds:6.1f} s", style="dim")
+
+    findings = run(chosen.values(), scale, tell)
     peers: Peers = {}
     if other is not None:
         out, told = other.communicate()

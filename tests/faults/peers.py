@@ -97,17 +97,20 @@ PRODUCTS: dict[str, tuple[str, Opened]] = {
 }
 
 
-async def main(scale: float) -> None:
+async def main(scale: float, names: list[str]) -> None:
     logging.disable(logging.CRITICAL)
+    faults = [fault for fault in FAULTS if fault.name in names or not names]
+    asked = (
+        asyncio.gather(*(judged(fault, opened, scale) for fault in faults)) for _, opened in PRODUCTS.values()
+    )
     results = {}
-    for name, (package, opened) in PRODUCTS.items():
-        verdicts = await asyncio.gather(*(judged(fault, opened, scale) for fault in FAULTS))
+    for (name, (package, _)), verdicts in zip(PRODUCTS.items(), await asyncio.gather(*asked), strict=True):
         results[f"{name} {version(package)}"] = {
             fault.name: [verdict.verdict, verdict.why]
-            for fault, verdict in zip(FAULTS, verdicts, strict=True)
+            for fault, verdict in zip(faults, verdicts, strict=True)
         }
     json.dump(results, sys.stdout)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0))
+    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0, sys.argv[2:]))

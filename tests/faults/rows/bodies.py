@@ -53,8 +53,8 @@ async def raw(server: Server, data: bytes, *, close: bool = False) -> int:
 
 @row(
     "F26",
-    "bodies too large, chunked without length, lying length, never sent; 200,000 nested brackets; 5,000-digit "
-    "integers; NaN; lone surrogates; duplicate keys; 100,000 messages; unknown fields",
+    "bodies too large, chunked without length, lying length, never sent; 200,000 nested brackets; "
+    "5,000-digit integers; NaN; lone surrogates; duplicate keys; 100,000 messages; unknown fields",
     "413, 408 or 400 in OpenAI's error shape; no 500 in 10,000 generated cases",
     busy=True,
 )
