@@ -69,7 +69,7 @@ def _show(console: Console, rows: dict[str, Row], findings: dict[str, Finding], 
         table.add_row(*map(escape, cells), "yes" if finding.passed else "[bold red]no[/]")
         for failure in finding.failures[:5]:
             table.add_row("", "", "", f"[red]{escape(failure[:300])}[/]", "")
-    if len(rows) > 1:
+    if len(rows) == len(all_rows()):
         for name, (fault, when) in LATER.items():
             table.add_row(name, fault, when, "–", "–")
     console.print(table)

@@ -120,7 +120,7 @@ async def storm(case: Case) -> str:
                 await (server.chat() if number % 2 else ensemble.run("why"))
 
     case.up.behaves |= dict.fromkeys(("one", "two", "three"), "sleep:0.03")
-    await each((cancelled(number) for number in range(case.count(3000, least=150))), at_once=30)
+    await each((cancelled(number) for number in range(case.count(3000, least=90))), at_once=30)
     await case.up.idle(case.scale.slack)
     case.up.reset()
     heard = await asyncio.gather(*(server.chat() for _ in range(30)), return_exceptions=True)
@@ -186,7 +186,7 @@ async def slow_clients(case: Case) -> str:
         await case.probe()
         case.forget()
     case.up.reset()
-    patience = case.seconds(connections.WRITE_TIMEOUT, least=0.6)
+    patience = connections.WRITE_TIMEOUT if case.scale.time == 1 else 0.8
     server = await case.serve({"panel": {"proposers": ["lab/one"], "aggregator": "lab/lead"}})
     usual, connections.WRITE_TIMEOUT = connections.WRITE_TIMEOUT, patience
     try:

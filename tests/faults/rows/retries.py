@@ -130,27 +130,32 @@ async def all_refused(case: Case) -> str:
 )
 async def amplification(case: Case) -> str:
     """N proposers that fail for good make N times three attempts, however patient the client."""
-    totals, limit = [], 0
+    team = {stream: [f"bad-{stream}-{place}" for place in range(3)] for stream in (False, True)}
+    case.up.behaves |= dict.fromkeys((name for names in team.values() for name in names), "status:500")
+    ensembles = {
+        f"bad-{stream}": {"proposers": [f"lab/{name}" for name in names], "aggregator": "lab/lead"}
+        for stream, names in team.items()
+    }
+    well = {"proposers": ["lab/a", "lab/b", "lab/c"], "aggregator": "lab/lead"}
+    server = await case.serve({**ensembles, "well": well})
+    limit = 3 * 3
+
+    async def attempts(sdk: openai.AsyncOpenAI, *, stream: bool) -> int:
+        try:
+            await sdk.chat.completions.create(model=f"bad-{stream}", messages=USER, stream=stream)
+        except openai.APIStatusError as error:
+            again = error.response.headers.get("x-should-retry")
+            case.holds(f"x-should-retry is {again}", again == "false")
+        else:
+            case.holds("three refusals made an answer", so=False)
+        made = sum(len(case.up.of(name)) for name in team[stream])
+        case.holds(f"{made} attempts of {limit}", made == limit)
+        return made
+
+    async with openai.AsyncOpenAI(base_url=server.base_url, api_key=KEY) as sdk:
+        totals = await asyncio.gather(attempts(sdk, stream=False), attempts(sdk, stream=True))
     for stream in (False, True):
         case.up.reset()
-        bad = [f"bad-{stream}-{place}" for place in range(3)]
-        case.up.behaves |= dict.fromkeys(bad, "status:500")
-        panel = {"proposers": [f"lab/{name}" for name in bad], "aggregator": "lab/lead"}
-        server = await case.serve({"panel": panel})
-        async with openai.AsyncOpenAI(base_url=server.base_url, api_key=KEY) as sdk:
-            try:
-                await sdk.chat.completions.create(model="panel", messages=USER, stream=stream)
-            except openai.APIStatusError as error:
-                again = error.response.headers.get("x-should-retry")
-                case.holds(f"x-should-retry is {again}", again == "false")
-            else:
-                case.holds("three refusals made an answer", so=False)
-        limit = 3 * len(bad)
-        totals.append(len(case.up.calls))
-        case.holds(f"{totals[-1]} attempts of {limit}", totals[-1] == limit)
-        case.up.reset()
-        case.up.behaves |= dict.fromkeys(bad, "say:fine")
-        healthy = await case.serve({"panel": {**panel, "proposers": ["lab/a", "lab/b", "lab/c"]}})
-        heard = await healthy.chat(stream=stream)
-        case.holds("a healthy run makes more calls than N + 1", heard.done and len(case.up.calls) == 4)
+        heard = await server.chat("well", stream=stream)
+        case.holds("a healthy run makes other calls than N + 1", heard.done and len(case.up.calls) == 4)
     return f"{totals[0]} and {totals[1]} attempts of {limit}, with the SDK's own retries on"
