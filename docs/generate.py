@@ -21,7 +21,10 @@ import click
 import moakit
 from moakit.cli import moa
 from moakit.config import reference
+from moakit.config.schema import ServerConfig
 from moakit.models.providers import PROVIDERS
+from moakit.policies.admission import Overloaded
+from moakit.server import bounds, connections, requests
 from moakit.server.replies import failure_of
 
 DOCS = Path(__file__).parent
@@ -89,6 +92,9 @@ def errors() -> str:
         "too few proposals, all for one reason": moakit.NotEnoughResponses("…", [moakit.RateLimited("…")]),
         "too few proposals, for several": moakit.NotEnoughResponses("…", several),
         "the run's deadline": moakit.DeadlineExceeded("…"),
+        "no place, and none in time": Overloaded("…", retry_after=1),
+        "the ensemble's budget": moakit.BudgetExceeded("…"),
+        "the key's budget": moakit.BudgetExceeded("…", shared=True),
     }
     rows = []
     for what, error in found.items():
@@ -103,6 +109,31 @@ def errors() -> str:
     return _table(["what happened", "error", "status", "`code`", "`x-should-retry`"], rows)
 
 
+def limits() -> str:
+    """What one request may ask for."""
+    server = ServerConfig()
+    rows = [
+        ["the request", f"{server.max_body:,} bytes", "413", "`max_body`"],
+        ["its headers", f"{connections.MOST_HEAD:,} bytes", "431", "–"],
+        ["the time it takes to arrive", f"{requests.BODY_TIMEOUT:g} s", "408", "–"],
+        ["messages", f"{bounds.MOST_MESSAGES:,}", "400", "–"],
+        [
+            "the prompt with its tools, estimated at 4 bytes a token and 800 tokens an image",
+            f"{server.max_prompt_tokens:,} tokens", "400", "`max_prompt_tokens`",
+        ],
+        ["`tools`", str(bounds.MOST_TOOLS), "400", "–"],
+        ["`stop`", str(bounds.MOST_STOPS), "400", "–"],
+        ["`n`", str(bounds.MOST_CHOICES), "400", "–"],
+        ["`max_tokens`", f"{bounds.MOST_OUTPUT:,}", "400", "–"],
+        ["calls of a changed ensemble", str(server.max_calls), "400", "`max_calls`"],
+        ["`moa.deadline`", f"{server.max_deadline:g} s", "400", "`max_deadline`"],
+        ["`moa.retries`", str(bounds.MOST_RETRIES), "400", "–"],
+        ["agents in a `fallback`", str(bounds.MOST_FALLBACKS), "400", "–"],
+        ["nesting of the JSON", f"{bounds.MOST_NESTING} levels", "400", "–"],
+    ]  # fmt: skip
+    return _table(["what", "at most", "beyond it", "set by"], rows)
+
+
 def names() -> str:
     """Every public name, with the first sentence of its documentation."""
     rows = [[f"`{name}`", _first_sentence(name)] for name in sorted(moakit.__all__, key=str.lower)]
@@ -110,7 +141,7 @@ def names() -> str:
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
-    part.__name__: part for part in (configuration, settings, providers, commands, errors, names)
+    part.__name__: part for part in (configuration, settings, providers, commands, errors, limits, names)
 }
 # Names without a class or function of their own, which have no docstring at run time.
 _ALIASES = {

@@ -8,7 +8,7 @@ MoaError
 │   ├── UnknownModel             no such model, provider or ensemble
 │   └── InvalidRequest           a prompt or request that cannot be run
 ├── CallError                    one call to one model failed
-│   ├── RateLimited              429, with `retry_after`
+│   ├── RateLimited              429, or no room in time, with `retry_after`
 │   ├── AuthenticationFailed     401, 403 or a missing key
 │   ├── ContextTooLong           the prompt exceeds the model's window
 │   ├── ContentFiltered          refused by the provider's filter
@@ -126,7 +126,7 @@ class CallError(MoaError):
 
 
 class RateLimited(CallError):
-    """The provider answered 429."""
+    """The provider answered 429, or a limit set for it leaves the call no time."""
 
 
 class AuthenticationFailed(CallError):
@@ -134,7 +134,26 @@ class AuthenticationFailed(CallError):
 
 
 class ContextTooLong(CallError):
-    """The prompt does not fit into the model's window."""
+    """The prompt does not fit into the model's window.
+
+    `needed` is how many tokens it has, as the provider counted them (or as we estimate them, when nothing was
+    sent or the provider gave no number), `window` how many the model takes; `answer` is the part of `needed`
+    that was kept for the answer. None where it is unknown.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed: int | None = None,
+        window: int | None = None,
+        answer: int | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.needed = needed
+        self.window = window
+        self.answer = answer
 
 
 class ContentFiltered(CallError):
@@ -194,7 +213,14 @@ class NotEnoughResponses(MoaError, ExceptionGroup[Exception]):
 
 
 class BudgetExceeded(MoaError):
-    """A limit in tokens or dollars was reached."""
+    """A limit in tokens or dollars was reached, and a call was not made.
+
+    `shared` says that other runs spend of it too, as they do of a server key's.
+    """
+
+    def __init__(self, message: str, *, shared: bool = False, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.shared = shared
 
 
 class DeadlineExceeded(MoaError):

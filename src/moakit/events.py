@@ -31,10 +31,11 @@ class LayerStarted(_Event, frozen=True, kw_only=True, tag=True):
 
 
 class CallStarted(_Event, frozen=True, kw_only=True, tag=True):
-    """An agent began to ask its model."""
+    """An agent began to ask its model; `left_out` tokens of its references are not shown to it."""
 
     model: str
     role: str
+    left_out: int = 0
 
 
 class Delta(_Event, frozen=True, kw_only=True, tag=True):

@@ -48,6 +48,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     successful attempt to its end, `first_token` to its first token (None when not streamed).
     `attempts` counts every try, also on fallbacks. `tool_calls` are plain mappings in OpenAI's format.
     `extra` keeps what the provider sent beyond these fields (`logprobs`, `citations`, `choices` of n > 1, …).
+    `left_out` is how many tokens of its references the model was not shown.
     """
 
     text: str
@@ -63,14 +64,16 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     first_token: float | None = None
     attempts: int = 1
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    left_out: int = 0
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a run's ledger: a call that was made, whatever became of it.
 
-    `status` is "ok", "failed" or "cancelled" (dropped by a quorum, a deadline or the client);
+    `status` is "ok", "failed" or "cancelled" (dropped by a quorum, an agreement, a deadline
+    or the client);
     `error` names the error's class and `message` says what happened, both "" when it is "ok".
-    A failed call has no `usage`.
+    A failed call has no `usage`. `left_out` is how many tokens of the references were left out to fit.
     """
 
     path: str
@@ -83,6 +86,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     error: str = ""
     message: str = ""
+    left_out: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     `response` is the final response and `text` its text; `references` are what the final layer saw;
     `layers` the responses of every layer; `calls` all calls, also failed ones; `failures` those that
     did not end "ok". `usage` and `cost` (dollars) are totals over all calls; `cost` is None when any
-    part is unknown. `degraded` says that something was dropped or replaced. `duration` is in seconds.
+    part is unknown. `degraded` says that something failed, was cut, or came too late, so that it was dropped
+    or replaced; what was left out by choice, since the proposals agreed, does not count. `duration` is in
+    seconds.
     """
 
     text: str

@@ -7,6 +7,7 @@ import pytest
 import moakit
 from moakit.models import prices
 from moakit.models.providers import PROVIDERS, Price
+from moakit.models.windows import window_of
 from moakit.types import Usage
 from tests.config.making import config
 from tests.upstream import Upstream
@@ -106,6 +107,7 @@ async def test_a_provider_like_another_shares_its_quirks_and_prices(up):
 
 
 LAB = '[providers.lab]\nbase_url = "http://127.0.0.1:1/v1"\nprice = '
+CONTEXT = '[providers.lab]\nbase_url = "http://127.0.0.1:1/v1"\ncontext_length = '
 USAGE = Usage(1_000_000, 1_000_000, 2_000_000, cached_tokens=500_000)
 
 
@@ -174,3 +176,24 @@ def test_a_literal_key_is_accepted_with_a_warning(folder, caplog):
     assert "providers.lab.api_key is written in the file" in caplog.text
     assert "sk-literal-1" not in caplog.text + repr(made) + repr(made.endpoints)
     assert made.endpoints["lab"].key() == "sk-literal-1"
+
+
+@pytest.mark.parametrize(
+    ("length", "window"),
+    [("8192", 8192), ("{ gemma = 4096 }", 4096), ('{ "org/llama" = 4096 }', None)],
+)
+def test_a_context_length_is_a_number_or_one_for_each_model(length, window):
+    endpoint = config(CONTEXT + length).endpoints["lab"]
+    assert window_of(endpoint, "lab/gemma") == window
+
+
+@pytest.mark.parametrize(("length", "where"), [("0", ""), ('"large"', ""), ("{ gemma = 1.5 }", r"\[...\]")])
+def test_a_context_length_that_is_none_names_its_place(length, where):
+    with pytest.raises(moakit.ConfigError, match=rf"providers\.lab\.context_length{where}"):
+        config(CONTEXT + length)
+
+
+@pytest.mark.parametrize("length", [0, 1.5, True, "8192", {"m": -1}])
+def test_a_provider_in_python_takes_no_other_context_length_either(length):
+    with pytest.raises(moakit.ConfigError, match="provider 'lab': context_length = "):
+        moakit.Provider("lab", base_url="http://127.0.0.1:1/v1", context_length=length)

@@ -45,7 +45,7 @@ def test_an_unknown_key_is_named_with_its_path_and_the_nearest_known(toml, messa
 def test_an_unknown_key_like_none_other_lists_those_there_are():
     message, hint = refusal("[server]\nzzz = 1")
     assert message == "unknown key server.zzz"
-    assert hint.startswith("known keys: drain, host, keys,")
+    assert hint.startswith("known keys: concurrency, drain, host, keys,")
 
 
 WRONG = [
@@ -69,6 +69,13 @@ WRONG = [
     (f"[ensembles.x]\n{TEAM}deadline = nan", "ensembles.x.deadline: expected a finite number, got nan"),
     (f"[ensembles.x]\n{TEAM}deadline = inf", "ensembles.x.deadline: expected a finite number, got inf"),
     (f"[ensembles.x]\n{TEAM}retries = -1", "ensembles.x.retries: expected int >= 0"),
+    (f"[ensembles.x]\n{TEAM}agreement = 0", "ensembles.x.agreement: expected float > 0.0"),
+    (f"[ensembles.x]\n{TEAM}agreement = 1.5", "ensembles.x.agreement: expected float <= 1.0"),
+    (f'[ensembles.x]\n{TEAM}measure = "words"', "unknown key ensembles.x.measure"),
+    (f'[ensembles.x]\n{TEAM}bench = "demo/editor"', "ensembles.x.bench: expected array, got str"),
+    (f'[ensembles.x]\n{TEAM}bench = ["demo/editor", "grok/x"]', "ensembles.x.bench[1]: unknown provider"),
+    (f'[ensembles.x]\n{TEAM}bench = [{{ model = "demo/editor", samples = 2 }}]',
+     "ensembles.x: Proposers: demo/editor on the bench has samples = 2"),
     (f"[ensembles.x]\n{TEAM}strict = 1", "ensembles.x.strict: expected bool, got int"),
     (f'[ensembles.x]\n{TEAM}on_no_references = "ask"',
      "ensembles.x.on_no_references: invalid enum value 'ask'"),

@@ -160,3 +160,7 @@ def test_the_window_of_a_listed_model_is_known():
 @pytest.mark.parametrize("place", [endpoint(), PROVIDERS["ollama"]])
 def test_the_window_of_another_model_is_unknown(place):
     assert prices.window(place, "m") is None
+
+
+def test_the_list_is_there_once_it_was_used():
+    assert prices.window(PROVIDERS["openai"], "gpt-4o-mini") and prices.loaded()

@@ -25,6 +25,7 @@ TABLE = [
     *((BadResponse("", status=status), False) for status in FOR_GOOD),
     (AuthenticationFailed("", status=401), False),
     (ContextTooLong("", status=400), False),
+    (ContextTooLong("", status=400, should_retry=True), False),
     (ContentFiltered("", status=400), False),
     (ContentFiltered(""), False),
     (ModelTimeout("", timer="connect"), True),

@@ -51,7 +51,7 @@ def hosted(config: Config, **options: Any) -> Iterator[Served]:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.002)
-        yield Served(server.servers[0].sockets[0].getsockname()[1])
+        yield Served(server.servers[0].sockets[0].getsockname()[1], load=app.load)
     finally:
         server.should_exit = True
         thread.join(10)

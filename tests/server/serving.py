@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from moakit.server.health import Load
 from tests.processes import MOA, surroundings
 
 KEY = "server-key-42"
@@ -37,11 +38,14 @@ class Reply(NamedTuple):
 
 
 class Served:
-    """A server's address, and its process where it has one."""
+    """A server's address, with its process where it has one, with its load where it is in this one."""
 
-    def __init__(self, port: int, process: subprocess.Popen[str] | None = None) -> None:
+    def __init__(
+        self, port: int, process: subprocess.Popen[str] | None = None, load: Load | None = None
+    ) -> None:
         self.port = port
         self.process = process
+        self.load = load
         self.told: list[str] = []
 
     @property

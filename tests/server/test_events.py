@@ -9,7 +9,7 @@ USER = [{"role": "user", "content": "why"}]
 KINDS = {
     "RunStarted": {"ensemble"},
     "LayerStarted": {"name"},
-    "CallStarted": {"model", "role"},
+    "CallStarted": {"model", "role", "left_out"},
     "Delta": {"text", "kind", "answer", "index", "data"},
     "CallRetried": {"error", "wait"},
     "CallFinished": {"response"},

@@ -35,6 +35,7 @@ pieces of a tool call alike; an N beyond the end means the end.
 |---|---|
 | `status:CODE` | that status with OpenAI's error JSON |
 | `code:CODE` | that error code, status 400 unless given; `context_length_exceeded` with numbers |
+| `refuse:TEXT` | 400 with that message and no code |
 | `filter400` | 400 with code `content_filter` |
 | `leak` | the error repeats the key that was sent; 401 unless given |
 | `retry_after:X` `retry_after_ms:N` | the header on the error, status 429 unless given; X may be \

@@ -45,6 +45,7 @@ FAULTS: dict[str, Kind] = {
     "code": "text",
     "filter400": "flag",
     "leak": "flag",
+    "refuse": "text",
     "retry_after": "text",
     "retry_after_ms": "number",
     "should_retry": "text",

@@ -55,6 +55,8 @@ def refusal(behaviour: Behaviour, call: Call) -> tuple[int, dict[str, Any]] | No
     window = behaviour.count("context")
     if window is not None and words > window:
         return 400, overflow(window, words)
+    if behaviour.has("refuse"):
+        return 400, error(400, message=behaviour.text("refuse"))
     if behaviour.has("filter400"):
         return 400, error(400, code="content_filter")
     code = behaviour.word("code") or None

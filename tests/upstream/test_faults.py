@@ -47,6 +47,7 @@ async def test_requests_can_be_refused_for_what_they_hold(client: Client) -> Non
     too_long = (await client.json("context:3", "one two three four"))["error"]
     assert too_long["code"] == "context_length_exceeded" and "3 tokens" in too_long["message"]
     assert "8192 tokens" in (await client.json("code:context_length_exceeded"))["error"]["message"]
+    assert (await client.json("refuse:not_today"))["error"]["message"] == "not today"
     assert (await client.json("filter400"))["error"]["code"] == "content_filter"
     messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "one two"}]
     assert await client.text("say:one_two_three", messages=messages) == " three"

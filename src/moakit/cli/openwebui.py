@@ -101,12 +101,12 @@ def _server(config_file: Path | None, host_name: str | None) -> _Server:
         # A moa.toml that names the variable is not to be refused for want of what is made here.
         os.environ[VARIABLE] = made
     config = load(config_file)
-    key = config.server.keys[0] if config.server.keys else known or made
+    key = config.server_keys[0].key if config.server_keys else known or made
     host = host_name or config.server.host
     host = "127.0.0.1" if host in ("0.0.0.0", "::", "localhost") else host  # noqa: S104 - not bound
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{config.server.port}/openwebui/v1"
-    return _Server(address, key, made=key == made, asked=bool(config.server.keys))
+    return _Server(address, key, made=key == made, asked=bool(config.server_keys))
 
 
 def _print_settings(server: _Server) -> None:

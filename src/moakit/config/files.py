@@ -14,6 +14,8 @@ from moakit.config import dotenv
 from moakit.config.build import Context, agents, build, endpoint_from
 from moakit.config.checks import checked, interpolated
 from moakit.config.discovery import discovered
+from moakit.config.key_budgets import check_key_budgets
+from moakit.config.keys import keys_from
 from moakit.config.schema import FileConfig, ServerConfig
 from moakit.errors import ConfigError, ShapeError, UnknownModel, UserError
 from moakit.layers import Layer
@@ -31,7 +33,8 @@ class Config(Mapping[str, Layer]):
     """Named ensembles with their providers: `load("moa.toml")["panel"]`.
 
     `default` names the ensemble used when none is named; `source` says where the configuration comes from,
-    `notes` what was found or is to be known about it; `server` holds the settings of `moa serve`.
+    `notes` what was found or is to be known about it; `server` holds the settings of `moa serve`,
+    `server_keys` the keys of its clients.
     """
 
     def __init__(
@@ -54,9 +57,12 @@ class Config(Mapping[str, Layer]):
             filled = interpolated(table, environ, f"providers.{name}")
             self.endpoints[name] = endpoint_from(name, filled, environ)
         self.server = checked(interpolated(given.server, environ, "server"), ServerConfig, "server")
-        for index, key in enumerate(self.server.keys):
-            if not key or key != key.strip():
-                raise ConfigError(f"server.keys[{index}] is empty, or has spaces around it")
+        self.server_keys = keys_from(self.server.keys, "server.keys")
+        if self.server.queue is not None and self.server.concurrency is None:
+            raise ConfigError(
+                "server.queue is set without server.concurrency, so nothing would ever wait",
+                hint="set server.concurrency, the runs at once",
+            )
         self.context = Context(self.endpoints, environ, {layer.__name__: layer for layer in layers})
         self._ensembles: dict[str, Layer] = {}
         for name, table in given.ensembles.items():
@@ -69,6 +75,7 @@ class Config(Mapping[str, Layer]):
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
             )
+        check_key_budgets(self.server_keys, self._ensembles.values())
         self._used = {
             agent.model.partition("/")[0] for layer in self._ensembles.values() for agent in agents(layer)
         }

@@ -13,6 +13,7 @@ Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 WholeNotNegative = Annotated[int, Meta(ge=0)]
 PriceOf = float | dict[str, Any]
+BudgetOf = float | dict[str, Any]
 
 
 def _doc(text: str) -> Meta:
@@ -25,6 +26,10 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     quorum: Annotated[Count | None, _doc("go on, after `grace`, once this many proposals are there")] = None
     grace: Annotated[NotNegative | None, _doc("seconds to wait for the rest once the quorum is there")] = None
     minimum: Annotated[Count | None, _doc("fewer proposals than this in the end are an error")] = None
+    agreement: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        _doc("stop waiting once the proposals, two or more, agree this much, by their words"),
+    ] = None
     deadline: Annotated[Seconds | None, _doc("seconds for the whole run; on a layer, for that layer")] = None
     timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
     first_token: Annotated[
@@ -54,9 +59,23 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
         str | dict[str, str] | None,
         _doc('"moakit", "together", or a table with `instructions`, `opening`, `closing`'),
     ] = None
+    reference_tokens: Annotated[
+        Count | None, _doc("the longest a reference is shown, in tokens; what is longer is cut in its middle")
+    ] = None
     multiturn: Annotated[
         bool | None, _doc("false sends the system message and the last user message only")
     ] = None
+    budget: Annotated[
+        BudgetOf | None,
+        _doc("what one run may spend; on a layer, there: dollars, or a table of `tokens` and `dollars`"),
+    ] = None
+
+
+class BudgetConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """What one run may spend; what is not given is not limited."""
+
+    tokens: Annotated[Count | None, _doc("prompts and answers together")] = None
+    dollars: Annotated[Positive | None, _doc("needs a known price for every model")] = None
 
 
 class AgentConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -79,6 +98,7 @@ class ProposeConfig(Waiting, kw_only=True, frozen=True):
     """A layer of proposers."""
 
     propose: Annotated[list[Any], _doc("agents or ensembles, asked at once")]
+    bench: Annotated[list[Any], _doc("who takes the place of one that failed, in this order")] = []
     samples: Annotated[Count, _doc("draws made from each")] = 1
     max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
 
@@ -108,6 +128,7 @@ class MoAConfig(Waiting, kw_only=True, frozen=True):
         int, Meta(ge=2, description="depth with the aggregator: 2 is proposers, then aggregator")
     ] = 2
     samples: Annotated[Count, _doc("draws made from each proposer")] = 1
+    bench: Annotated[list[Any], _doc("who takes the place of a proposer that failed, in this order")] = []
     max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
     fallback: Annotated[Any, _doc("agents that stand in when the aggregator fails")] = None
 
@@ -144,15 +165,42 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
         PriceOf | None,
         _doc("dollars per million tokens: a number, `{input, output, cached}`, or a table of those by model"),
     ] = None
+    context_length: Annotated[
+        Count | dict[str, Count] | None,
+        _doc("tokens a model takes, prompt and answer: a number, or a table of those by model"),
+    ] = None
     timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
     connect: Annotated[Seconds, _doc("seconds to connect")] = 5.0
     requests_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
     tokens_per_minute: Annotated[Seconds | None, _doc("of all runs together")] = None
-    concurrency: Annotated[Count | None, _doc("calls at once, of all runs together")] = None
+    concurrency: Annotated[
+        Count | None, _doc("the most calls at once, of all runs together; fewer for a while after a 429")
+    ] = None
     breaker: Annotated[
         WholeNotNegative,
         _doc("failed calls in a row after which a model is left alone for a moment; 0: never"),
     ] = 5
+
+
+class KeyBudgetConfig(BudgetConfig, kw_only=True, frozen=True):
+    """What all requests with a key may spend together."""
+
+    per: Annotated[
+        Literal["hour", "day", "month", "total"],
+        _doc("it starts afresh with each of these in UTC; `total` with the server alone"),
+    ] = "total"
+
+
+class KeyConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """A key of the server's clients, with what holds for it; its text alone is the short form."""
+
+    key: Annotated[str, _doc("the key, as `${VARIABLE}`")]
+    name: Annotated[str, _doc("what it is called in messages; by default its place in the list")] = ""
+    concurrency: Annotated[Count | None, _doc("requests at once with this key; one more is a 429")] = None
+    budget: Annotated[BudgetOf | None, _doc("what its requests may spend: dollars, or a table")] = None
+
+    def __repr__(self) -> str:
+        return f"KeyConfig({self.name!r})"
 
 
 class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -161,10 +209,19 @@ class ServerConfig(msgspec.Struct, kw_only=True, frozen=True):
     host: Annotated[str, _doc("the address to bind; another than loopback needs `keys`")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="the port")] = 6620
     keys: Annotated[
-        list[str], _doc("keys clients must send, as `${VARIABLE}`; none: no key is asked for")
+        list[Any], _doc("keys clients must send, as `${VARIABLE}` or tables; none: no key is asked for")
     ] = []
+    concurrency: Annotated[Count | None, _doc("runs at once; by default there is no limit")] = None
+    queue: Annotated[
+        WholeNotNegative | None, _doc("runs that may wait for their turn when `concurrency` is reached")
+    ] = None
     passthrough: Annotated[bool, _doc("any `provider/model` of a configured provider is a model too")] = False
     max_body: Annotated[int, Meta(ge=1024, description="the largest request, in bytes")] = 32 * 1024 * 1024
+    max_prompt_tokens: Annotated[
+        Count, _doc("the longest prompt of a request, tools included, in tokens (estimated at 4 bytes each)")
+    ] = 1_000_000
+    max_calls: Annotated[Count, _doc("the most calls of a run whose request changes the ensemble")] = 128
+    max_deadline: Annotated[Seconds, _doc("the longest deadline a request may ask for, in seconds")] = 3600.0
     usage: Annotated[
         Literal["total", "final"], _doc("usage tells the whole run, or the last call's alone")
     ] = "total"
@@ -205,10 +262,13 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("price = { … }", PriceConfig),
     ("[ensembles.NAME], short form", MoAConfig),
     ("[ensembles.NAME], long form", SequentialConfig),
+    ("budget = { … }", BudgetConfig),
     ("a layer of proposers", ProposeConfig),
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
+    ("a key of the server", KeyConfig),
+    ("a key's budget", KeyBudgetConfig),
 )
 """Every table of the file, in the order it is documented."""

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import CallError, ConfigError
-from moakit.events import CallFailed, CallStarted
+from moakit.errors import ConfigError
 from moakit.layers.base import Layer
+from moakit.layers.exchange import exchange
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.models.resolve import find_model
-from moakit.prompts import compose, last_turn, without_tools
-from moakit.run.call import ask
-from moakit.run.continuation import Cut
-from moakit.run.hedging import hedged
-from moakit.run.ledger import Attempts, Entry
 from moakit.run.scope import References, Run
 from moakit.types import Prompt, Response
 
@@ -87,63 +81,24 @@ class Agent(Layer):
         self._parameters: Mapping[str, Any] = {**self.extra, **chosen}
         # A fallback may have fallbacks of its own, which come right after it.
         self._stand_ins: tuple[Agent, ...] = tuple(
-            other
-            for agent in self.fallback
-            for other in (agent, *agent._stand_ins)  # noqa: SLF001 - an agent as well
+            other for agent in self.fallback for other in (agent, *agent.stand_ins)
         )
 
-    async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
+    def forward(
+        self, prompt: Prompt, references: References, run: Run
+    ) -> Coroutine[Any, Any, tuple[Response, ...]]:
         """Ask the model, once for each sample; where it fails, its fallbacks, until one responds."""
         if self.samples != 1 and run.sample is None:
             timeout = share(run)
             scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
             draws = [self.forward(prompt, references, scope) for scope in scopes]
-            return await side_by_side(draws, run, timeout=timeout)
-        texts = [reference.text.strip() for reference in references]
-        shown = _shown(prompt, run)
-        journey = run.journey
-        attempts = Attempts()
-        cut = Cut() if run.tail and journey.streaming and run.settings.on_cut == "continue" else None
-        make = hedged if run.settings.hedge else ask
-        left = len(self._stand_ins)
-        agent = self
-        while True:
-            entry = Entry(run, agent.bound, attempts)
-            run.tell(CallStarted, model=agent.model, role=run.role)
-            try:
-                messages = agent._messages(shown, texts, run)
-                parameters = agent._sampling(run)
-                if cut is not None and cut.text:
-                    messages, parameters = cut.resumed(messages, parameters, agent.bound)
-                reply = await make(
-                    run,
-                    agent.bound,
-                    messages,
-                    parameters,
-                    attempts,
-                    timeout=agent.timeout,
-                    alone=not left,
-                    cut=cut,
-                )
-            except CallError as error:
-                entry.failed(error)
-                # What has been shown as the answer cannot be taken back by another model, only continued.
-                shown_already = run.tail and journey.answered
-                again = shown_already and cut is not None and cut.again(error, last=not self._stand_ins)
-                lost = shown_already and (cut is None or not cut.open)
-                final = not again and (lost or not left)
-                run.tell(CallFailed, error=error, final=final)
-                if final:
-                    raise
-                if again:
-                    continue
-            except asyncio.CancelledError as error:
-                entry.cancelled(error)
-                raise
-            else:
-                return (entry.succeeded(reply),)
-            agent = self._stand_ins[-left]
-            left -= 1
+            return side_by_side(draws, run, timeout=timeout)
+        return exchange(self, prompt, references, run)
+
+    @property
+    def stand_ins(self) -> tuple[Agent, ...]:
+        """Its fallbacks and theirs, in the order they are asked."""
+        return self._stand_ins
 
     def shape(self, references: int | None) -> int:
         """Return the number of samples, whatever goes in."""
@@ -187,11 +142,8 @@ class Agent(Layer):
         options = self.options()
         return {"model": self.model, **options} if options else self.model
 
-    def _messages(self, prompt: Prompt, texts: Sequence[str], run: Run) -> Prompt:
-        layout = run.settings.prompt or "moakit"
-        return compose(prompt, texts, system=self.system, layout=layout, seed=run.journey.run_id)
-
-    def _sampling(self, run: Run) -> Mapping[str, Any]:
+    def sampling(self, run: Run) -> Mapping[str, Any]:
+        """Return the parameters of a call in this run: the agent's own, and at the tail the request's."""
         parameters = self._parameters
         cap = run.settings.max_tokens
         if cap is not None and "max_tokens" not in parameters:
@@ -205,19 +157,6 @@ class Agent(Layer):
                 parameters = {name: value for name, value in parameters.items() if name not in _LENGTH}
             parameters = {**parameters, **asked}
         return parameters
-
-
-def _shown(prompt: Prompt, run: Run) -> Prompt:
-    """Return the part of the conversation this call sees: tools and their results are the tail's business."""
-    if run.settings.multiturn is False:
-        prompt = last_turn(prompt)
-    if run.tail:
-        return prompt
-    # All proposers of a run see the same conversation, so it is told in words once.
-    told = run.journey.told
-    if told is None or told[0] is not prompt:
-        told = run.journey.told = (prompt, without_tools(prompt))
-    return told[1]
 
 
 def as_agent(agent: str | Agent | Model) -> Agent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from moakit.errors import ConfigError
 from moakit.layers.agent import Agent
 from moakit.models.openai import OpenAIModel
 from moakit.models.providers import Endpoint, Price, checked_url
@@ -14,9 +15,10 @@ class Provider:
     """A named OpenAI-compatible endpoint: base URL, key, limits.
 
     `price` is in dollars per million tokens, a `Price`, a number for both directions, or a mapping of model
-    names; `timeout` and `connect` are in seconds; `requests_per_minute`, `tokens_per_minute` and
-    `concurrency` hold for all runs together; `breaker` is how many calls of a model may
-    fail in a row before it is left alone for a moment, 0 for any number.
+    names; `context_length` is how many tokens a model takes, a number or a mapping of model names as well;
+    `timeout` and `connect` are in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency` hold
+    for all runs together; `breaker` is how many calls of a model may fail in a row before it is left alone
+    for a moment, 0 for any number.
 
     >>> lab = Provider("lab", base_url="http://127.0.0.1:8080/v1", api_key="secret")
     >>> lab
@@ -33,6 +35,7 @@ class Provider:
         api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
         price: Price | float | Mapping[str, Price | float] | None = None,
+        context_length: int | Mapping[str, int] | None = None,
         timeout: float | None = None,
         connect: float = 5.0,
         requests_per_minute: float | None = None,
@@ -46,6 +49,7 @@ class Provider:
             api_key=api_key,
             headers=dict(headers or {}),
             price=_price(price),
+            context_length=_length(name, context_length),
             timeout=timeout,
             connect=connect,
             requests_per_minute=requests_per_minute,
@@ -68,3 +72,13 @@ def _price(price: Price | float | Mapping[str, Price | float] | None) -> Price |
     if isinstance(price, Mapping):
         return {name: one if isinstance(one, Price) else Price(one, one) for name, one in price.items()}
     return Price(price, price)
+
+
+def _length(provider: str, length: int | Mapping[str, int] | None) -> int | Mapping[str, int] | None:
+    lengths = length.values() if isinstance(length, Mapping) else () if length is None else (length,)
+    for one in lengths:
+        if isinstance(one, bool) or not isinstance(one, int) or one < 1:
+            raise ConfigError(
+                f"provider {provider!r}: context_length = {one!r} is not a whole number, 1 or more"
+            )
+    return dict(length) if isinstance(length, Mapping) else length

@@ -18,12 +18,17 @@ from moakit.errors import (
     ContextTooLong,
     RateLimited,
 )
+from moakit.models.overflow import overflow_in
 
 _TOO_LONG = re.compile(
-    r"context.{0,20}(length|window|size)|maximum (context|prompt)|too many (input )?tokens"
-    r"|(prompt|input) is too long|token count.{0,20}exceeds",
+    r"context.{0,20}(length|window|size|limit)|maximum (context|prompt)|too many (input )?tokens"
+    r"|(prompt|input) is too long|prompt too long|token count.{0,20}exceeds"
+    r"|length of the messages or completion|longer than the (maximum )?(model|context)"
+    r"|max_new_tokens`? must be <=",
     re.IGNORECASE,
 )
+_TOO_LARGE = re.compile(r"request too large.{0,200}limit \d+, requested \d+", re.IGNORECASE | re.DOTALL)
+"""One request of more tokens than a whole minute may have: as it is, it never goes through."""
 _SECRET = re.compile(
     r"\b((sk|gsk|csk|key|tgp|xai|hf|pk|fw|ghp|gho|github_pat|nvapi|pplx)[-_]|AIza)[A-Za-z0-9_\-*]{6,}"
     r"|Bearer\s+\S+",
@@ -47,6 +52,8 @@ def from_status(
 ) -> CallError:
     """Return the error for an HTTP answer that is not a success."""
     code, text = _read(body)
+    if status in (413, 429) and _TOO_LARGE.search(text):
+        code = "context_length_exceeded"
     message = redact(text, key) or f"the provider answered HTTP {status}"
     facts: dict[str, Any] = {
         "model": model,
@@ -55,38 +62,53 @@ def from_status(
         "retry_after": retry_after(headers),
         "should_retry": _flag(headers.get("x-should-retry")),
     }
-    if status == 429:
+    if status == 429 and code != "context_length_exceeded":
         return RateLimited(f"rate limited: {message}", **facts)
     name = key_variable or "its api_key"
     hint = f"check {name}" if key else f"no key was sent: set {name}"
-    return _from_text(f"HTTP {status}: {message}", code, text, facts, hint)
+    return _from_text(f"HTTP {status}: {message}", code, text, facts, key_hint=hint, body=body)
 
 
 def from_error(error: object, *, model: str, key: str | None) -> CallError:
     """Return the error for an error object inside an answer of status 200 or inside a stream."""
-    code, text = _read(msgspec.json.encode({"error": error}))
+    body = msgspec.json.encode({"error": error})
+    code, text = _read(body)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
     facts: dict[str, Any] = {"model": model, "status": status, "code": code}
     message = redact(text, key) or "the provider sent an error"
+    hint = "check the provider's api_key"
     if status == 429 or (code or "").startswith("rate_limit"):
         return RateLimited(f"rate limited: {message}", **facts)
-    return _from_text(message, code, text, facts, "check the provider's api_key")
+    return _from_text(message, code, text, facts, key_hint=hint, body=body)
 
 
 def _from_text(
-    message: str, code: str | None, text: str, facts: Mapping[str, Any], key_hint: str
+    message: str, code: str | None, text: str, facts: Mapping[str, Any], *, key_hint: str, body: bytes
 ) -> CallError:
     if facts["status"] in (401, 403):
         return AuthenticationFailed(message, hint=key_hint, **facts)
     if code == "context_length_exceeded" or (
         facts["status"] in (400, 413, 422, None) and _TOO_LONG.search(text)
     ):
-        return ContextTooLong(message, hint="shorten the prompt or use a model with a larger window", **facts)
+        return _too_long(message, text, facts, body)
     if code in ("content_filter", "content_policy_violation"):
         return ContentFiltered(message, **facts)
     missing = facts["status"] == 404
     hint = "is the model's name one of `moa models --all`, does base_url end in /v1?" if missing else None
     return BadResponse(message, hint=hint, **facts)
+
+
+def _too_long(message: str, text: str, facts: Mapping[str, Any], body: bytes) -> ContextTooLong:
+    # Some name the numbers in fields beside their message.
+    found = overflow_in(f"{text} {body[:_READ].decode('utf-8', 'replace')}")
+    return ContextTooLong(
+        message,
+        needed=None if found.prompt is None else found.prompt + (found.answer or 0),
+        window=found.window,
+        answer=found.answer,
+        hint="shorten the prompt or use a model with a larger window",
+        **facts,
+    )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

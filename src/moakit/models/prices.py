@@ -68,6 +68,11 @@ def window(endpoint: Endpoint, model: str) -> int | None:
     return None if known is None else known.context_window
 
 
+def loaded() -> bool:
+    """Say whether the price list is there already."""
+    return _snapshot.cache_info().currsize > 0
+
+
 def warm(endpoint: Endpoint) -> None:
     """Load the price list in the background, so that no call waits for its slow import."""
     if endpoint.quirks.prices is not None and endpoint.price is None and _installed():

@@ -51,8 +51,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     `api_key` is used as it is; otherwise the environment variable `key_variable` is read at the first call.
     `timeout` is in seconds; `requests_per_minute`, `tokens_per_minute` and `concurrency` limit all runs
     together; `breaker` is how many calls of a model may fail in a row before it is left alone for a moment, 0
-    for any number; `price` is for every model, or by model name; `local` marks a server on the user's own
-    machine, which costs 0.
+    for any number; `price` is for every model, or by model name, and so is `context_length`, in tokens;
+    `local` marks a server on the user's own machine, which costs 0.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     key_variable: str | None = None
     headers: Mapping[str, str] = {}
     price: Price | Mapping[str, Price] | None = None
+    context_length: int | Mapping[str, int] | None = None
     timeout: float | None = None
     connect: float = 5.0
     requests_per_minute: float | None = None

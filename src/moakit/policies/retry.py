@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from moakit.errors import BadResponse, CallError, ConnectionFailed, ModelTimeout, RateLimited
+from moakit.errors import BadResponse, CallError, ConnectionFailed, ContextTooLong, ModelTimeout, RateLimited
 
 FIRST, LONGEST, PATIENCE = 0.5, 8.0, 120.0
 """Seconds before the first repetition, the longest back-off, and the longest Retry-After that is honoured."""
@@ -19,6 +19,9 @@ _REPEATED = frozenset({408, 409, 425})
 
 def retryable(error: CallError) -> bool:
     """Say whether the same call may succeed when it is made again."""
+    if isinstance(error, ContextTooLong):
+        # Whatever the provider says: it does not become shorter by itself.
+        return False
     if error.should_retry is not None:
         return error.should_retry
     if isinstance(error, ModelTimeout):

@@ -24,7 +24,7 @@ class Route:
 
     __slots__ = ("breaker", "hedge", "limiter", "retries")
 
-    def __init__(self, limiter: Limiter | None, failures: int) -> None:
+    def __init__(self, limiter: Limiter, failures: int) -> None:
         self.limiter = limiter
         self.breaker = Breaker(failures)
         self.retries = RetryBudget()
@@ -34,9 +34,10 @@ class Route:
 class Routes:
     """The routes of one event loop."""
 
-    __slots__ = ("__weakref__", "_known")
+    __slots__ = ("__weakref__", "_known", "_loop")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._known: dict[tuple[object, ...], Route] = {}
 
     def to(self, model: Model) -> Route | None:
@@ -55,8 +56,8 @@ class Routes:
             endpoint.concurrency,
         )
         route = self._known.get(key)
-        if route is None:
-            route = self._known[key] = Route(limiter_for(endpoint), endpoint.breaker)
+        if route is None and (limiter := limiter_for(endpoint, self._loop)) is not None:
+            route = self._known[key] = Route(limiter, endpoint.breaker)
         return route
 
 
@@ -65,5 +66,5 @@ def routes_of(loop: asyncio.AbstractEventLoop) -> Routes:
     routes = _routes.get(loop)
     if routes is None:
         forget_closed(_routes)
-        routes = _routes[loop] = Routes()
+        routes = _routes[loop] = Routes(loop)
     return routes

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moakit.errors import BadResponse, CallError, ContentFiltered
+from moakit.errors import BadResponse, BudgetExceeded, CallError, ContentFiltered, RateLimited
 from moakit.events import CallRetried
 from moakit.models import tokens
 from moakit.models.base import Model, Reply
@@ -18,6 +18,7 @@ from moakit.policies.timers import Timers
 from moakit.run.continuation import Cut
 from moakit.run.ear import Ear
 from moakit.run.ledger import Attempts
+from moakit.run.purse import Paid
 from moakit.run.race import Lane, LaneEar
 from moakit.run.scope import Run
 from moakit.types import Message
@@ -35,17 +36,18 @@ async def ask(
     cut: Cut | None = None,
     lane: Lane | None = None,
 ) -> Reply:
-    """Return the model's reply, asking again as the retry policy says; raises `CallError`.
+    """Return the model's reply, asking again as the retry policy says; raises `CallError`, `BudgetExceeded`.
 
     `timeout` in seconds is the agent's own, before the provider's and the settings'. `alone` says that no
     fallback could answer in its place. `cut` keeps what is shown, for another to continue; `lane` is this
     call's in a race of two.
     """
+    model = model if run.purse is None else Paid(model, run.purse)
     asking = _Asking(run, model, attempts, timeout=timeout, alone=alone, cut=cut, lane=lane)
     while True:
         try:
-            if asking.limiter is not None:
-                asking.permit = await asking.limiter.acquire(_expected(messages, parameters))
+            if not asking.enter(messages, parameters):
+                await asking.turn()
             with asking.begin() as timers:
                 reply = await model.respond(messages, parameters, asking.listen(timers))
             return asking.succeeded(reply)
@@ -53,6 +55,9 @@ async def ask(
             wait = asking.failed(error)
             if wait is None:
                 raise
+        except BudgetExceeded:
+            asking.unpaid()
+            raise
         finally:
             asking.end()
         await asyncio.sleep(wait)
@@ -62,8 +67,8 @@ class _Asking:
     """What one call's policies decide before, after and between its attempts."""
 
     __slots__ = (
-        "_alone", "_attempts", "_cut", "_ear", "_lane", "_mine", "_model", "_route", "_run", "_started",
-        "_streamed", "_told", "_total", "limiter", "permit",
+        "_alone", "_attempts", "_cut", "_ear", "_expected", "_lane", "_mine", "_model", "_permit", "_route",
+        "_run", "_started", "_streamed", "_told", "_total",
     )  # fmt: skip
 
     def __init__(
@@ -93,21 +98,38 @@ class _Asking:
         self._streamed = self._told or settings.first_token is not None or settings.idle is not None
         self._ear: Ear | LaneEar | None = None
         self._route = route = journey.routes.to(model)
-        self.limiter = None
-        self.permit: Permit | None = None
+        self._expected = 0
+        self._permit: Permit | None = None
         if route is not None:
-            self.limiter = route.limiter
             route.retries.earn()
 
-    def begin(self) -> Timers:
-        """Count one more attempt and return its timers; raises the breaker's refusal."""
-        run, route = self._run, self._route
-        journey, settings = run.journey, run.settings
+    def enter(self, messages: Sequence[Message], parameters: Mapping[str, Any]) -> bool:
+        """Take a place within the provider's limits; False: wait for it. Raises a breaker's refusal."""
         self._mine += 1
         self._ear = None
-        self._started = now = journey.loop.time()
-        if route is not None and route.breaker.open and (refusal := route.breaker.refusal(now)):
+        self._started = self._run.journey.loop.time()
+        route = self._route
+        if route is None:
+            return True
+        if route.breaker.open and (refusal := route.breaker.refusal(self._started)):
             raise refusal
+        if route.limiter.counts_tokens:
+            self._expected = _expected(messages, parameters)
+        self._permit = route.limiter.try_acquire(self._expected)
+        return self._permit is not None
+
+    async def turn(self) -> None:
+        """Wait for this attempt's turn; raises `RateLimited` when it cannot come in time."""
+        run = self._run
+        if self._route is not None:
+            self._permit = await self._route.limiter.acquire(
+                self._expected, run_id=run.journey.run_id, remaining=run.remaining, model=self._model.name
+            )
+
+    def begin(self) -> Timers:
+        """Count the attempt, which begins now, and return its timers."""
+        journey, settings = self._run.journey, self._run.settings
+        self._started = journey.loop.time()
         self._attempts.count += 1
         if not self._streamed:
             return Timers(self._model.name, total=self._total, clock=journey.clock)
@@ -134,21 +156,25 @@ class _Asking:
 
     def succeeded(self, reply: Reply) -> Reply:
         """Return the reply as it is used; raises `CallError` when it cannot be."""
-        if self.permit is not None and reply.usage.total_tokens:
-            self.permit.settle(reply.usage.total_tokens)
+        route, permit = self._route, self._permit
+        if permit is not None:
+            permit.settle(reply.usage.total_tokens or self._expected)
+            permit.succeeded()
         if self._cut is not None and self._ear is not None:
             reply = self._cut.finish(reply, self._ear)
         _check(reply, self._model.name, tail=self._run.tail)
-        if self._route is not None:
-            self._route.breaker.succeeded()
+        if route is not None:
+            route.breaker.succeeded()
         return reply
 
     def failed(self, error: CallError) -> float | None:
         """Return the seconds until the next attempt, None when there is to be none."""
-        if self.permit is not None and error.status is not None:
+        run, ear, route, permit = self._run, self._ear, self._route, self._permit
+        if permit is not None and error.status is not None:
             # A refused call took no tokens.
-            self.permit.settle(0)
-        run, ear, route = self._run, self._ear, self._route
+            permit.settle(0)
+        if permit is not None and isinstance(error, RateLimited) and not (route and route.breaker.open):
+            permit.refused()
         shown = run.tail and ear is not None and ear.first is not None and run.journey.answered
         wait = None if shown else self._wait(error)
         if wait is not None:
@@ -156,6 +182,12 @@ class _Asking:
         elif route is not None and error.code != OPEN:
             route.breaker.failed(error, run.journey.loop.time())
         return wait
+
+    def unpaid(self) -> None:
+        """Take back an attempt for which there was no money."""
+        self._attempts.count -= 1
+        if self._permit is not None:
+            self._permit.withdraw()
 
     def _wait(self, error: CallError) -> float | None:
         run, route = self._run, self._route
@@ -177,9 +209,9 @@ class _Asking:
         attempts.seconds = self._run.journey.loop.time() - self._started
         first = None if ear is None else ear.first
         attempts.first_token = None if first is None else first - self._started
-        if self.permit is not None:
-            self.permit.release()
-            self.permit = None
+        if self._permit is not None:
+            self._permit.release()
+            self._permit = None
 
 
 def _expected(messages: Sequence[Message], parameters: Mapping[str, Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moakit.errors import AuthenticationFailed, CallError
+from moakit.errors import AuthenticationFailed, BudgetExceeded, CallError
 from moakit.events import CallFailed, CallFinished
 from moakit.models import prices
 from moakit.types import Call, Response
@@ -41,8 +41,8 @@ class Entry:
         self._before = attempts.count
         self._started = run.journey.loop.time()
 
-    def succeeded(self, reply: Reply) -> Response:
-        """Enter a reply and return it as a response."""
+    def succeeded(self, reply: Reply, *, left_out: int = 0) -> Response:
+        """Enter a reply and return it as a response; `left_out` tokens of its references were not sent."""
         run, attempts, name = self._run, self._attempts, self._model.name
         response = Response(
             text=reply.text,
@@ -58,8 +58,9 @@ class Entry:
             first_token=attempts.first_token,
             attempts=attempts.count,
             extra=reply.extra,
+            left_out=left_out,
         )
-        run.journey.calls.append(
+        run.record(
             Call(
                 path=run.path,
                 model=name,
@@ -68,18 +69,21 @@ class Entry:
                 cost=reply.cost,
                 seconds=attempts.seconds,
                 attempts=attempts.count - self._before,
+                left_out=left_out,
             )
         )
         if run.journey.watched:
             run.tell(CallFinished, response=response)
         return response
 
-    def failed(self, error: CallError, status: str = "failed") -> None:
+    def failed(self, error: CallError | BudgetExceeded, status: str = "failed") -> None:
         """Enter a failure; whoever knows whether it is final tells of it."""
         run, model = self._run, self._model
         made = self._attempts.count - self._before
         # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
-        refused = not made or error.status is not None or isinstance(error, AuthenticationFailed)
+        refused = (
+            not made or isinstance(error, AuthenticationFailed | BudgetExceeded) or error.status is not None
+        )
         free = refused or not prices.may_cost(model.endpoint, model.name)
         run.record(
             Call(

@@ -12,22 +12,30 @@ from moakit.server.replies import Failure, send_failure
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from moakit.config.schema import KeyConfig
+
 OPEN = frozenset({"/livez", "/readyz"})
 """The addresses that need no key."""
+WHO = "moakit.key"
+"""Where a request's scope tells whose key it was sent with: its name, never the key."""
 
 
 class Access:
-    """Pure ASGI middleware that asks for one of the server's keys, compared as SHA-256 digests of bytes."""
+    """Pure ASGI middleware that asks for one of the server's keys, compared as SHA-256 digests of bytes.
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+    What stands behind it finds the key's name in the scope, under `WHO`; nothing where no key is asked for.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Sequence[KeyConfig]) -> None:
         self.app = app
-        self._digests = [_digest(key.encode()) for key in keys]
+        self._known = [(_digest(key.key.encode()), key.name) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] == "http" and self._digests and scope["path"] not in OPEN:
+        if scope["type"] == "http" and self._known and scope["path"] not in OPEN:
             given = _bearer(scope["headers"])
-            if given is None or not self._known(given):
+            who = None if given is None else self._owner(given)
+            if who is None:
                 what = "no API key was sent" if given is None else "the API key is not known here"
                 await send_failure(
                     send,
@@ -35,12 +43,14 @@ class Access:
                             kind="authentication_error", code="invalid_api_key"),
                 )  # fmt: skip
                 return
+            scope[WHO] = who
         await self.app(scope, receive, send)
 
-    def _known(self, key: bytes) -> bool:
+    def _owner(self, key: bytes) -> str | None:
         digest = _digest(key)
         # Every key is compared, so that the time taken does not tell which one was close.
-        return sum(hmac.compare_digest(digest, known) for known in self._digests) > 0
+        owners = [name for known, name in self._known if hmac.compare_digest(digest, known)]
+        return owners[0] if owners else None
 
 
 def _digest(key: bytes) -> bytes:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from moakit.config.key_budgets import key_budgets
 from moakit.models import pools
 from moakit.server.access import Access
 from moakit.server.chat import Chat
@@ -34,12 +35,13 @@ class Application:
     """
 
     def __init__(self, config: Config, *, overrides: bool) -> None:
-        self.load = Load()
+        self.load = Load(config.server, config.server_keys)
         health = Health(self.load)
         models = Models(config)
+        budgets = key_budgets(config.server_keys)
         chats = {
-            "/v1": Chat(config, self.load, overrides=overrides),
-            "/openwebui/v1": Chat(config, self.load, overrides=overrides, openwebui=True),
+            "/v1": Chat(config, self.load, overrides=overrides, budgets=budgets),
+            "/openwebui/v1": Chat(config, self.load, overrides=overrides, budgets=budgets, openwebui=True),
         }
         self._direct: dict[str, ASGIApp] = {f"{base}/chat/completions": chat for base, chat in chats.items()}
         self.routes = [
@@ -56,7 +58,7 @@ class Application:
         )
         # A redirect would be built from the Host header, which whoever asks may write as they like.
         self._others.router.redirect_slashes = False
-        self._guarded = Access(self._lead, config.server.keys)
+        self._guarded = Access(self._lead, config.server_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

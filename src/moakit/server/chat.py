@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from moakit.policies.admission import Overloaded
+from moakit.policies.settings import DEADLINE
 from moakit.run.journey import Journey
+from moakit.server.access import WHO
 from moakit.server.openwebui.client import shown, speaks, task_of
 from moakit.server.openwebui.dialect import Dialect
 from moakit.server.openwebui.history import cleaned
@@ -17,9 +21,13 @@ from moakit.server.requests import BodyTimeout, BodyTooLarge, Work, discard_body
 from moakit.server.wire import completion, usage_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import Message, Receive, Scope, Send
 
     from moakit.config import Config
+    from moakit.policies.admission import Admission
+    from moakit.policies.budget import Budget
     from moakit.server.health import Load
     from moakit.types import Answer
 
@@ -34,10 +42,19 @@ STOPPING = Failure(
 class Chat:
     """The endpoint."""
 
-    def __init__(self, config: Config, load: Load, *, overrides: bool, openwebui: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        load: Load,
+        *,
+        overrides: bool,
+        budgets: Mapping[str, Budget] | None = None,
+        openwebui: bool = False,
+    ) -> None:
         self._config = config
         self._load = load
         self._overrides = overrides
+        self._budgets = budgets or {}
         self._openwebui = openwebui
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,8 +62,18 @@ class Chat:
         if self._load.draining:
             await _dismiss(STOPPING, receive, send)
             return
+        share = self._load.shares.get(scope.get(WHO, ""))
+        began = 0.0
+        if share is not None:
+            try:
+                began = share.enter()
+            except Overloaded as busy:
+                await _dismiss(_too_many(scope[WHO], share, busy), receive, send)
+                return
         # A task of its own, which ends when the client leaves, or when the server may wait no longer.
         request = asyncio.create_task(self._handle(scope, receive, send))
+        if share is not None:
+            request.add_done_callback(lambda _: share.leave(began))
         with self._load.holding(request):
             try:
                 await asyncio.wait([request])
@@ -75,13 +102,39 @@ class Chat:
                 await send_failure(send, STOPPING, {"connection": "close"})
             raise
         gone = asyncio.create_task(_until_gone(receive, asyncio.current_task()))
+        answer = self._streamed if work.stream else self._whole
         try:
-            await (self._streamed(work, send) if work.stream else self._whole(work, send))
+            if self._load.admission is None:
+                await answer(work, send)
+            else:
+                await self._in_turn(self._load.admission, answer, work, send)
         finally:
             gone.cancel()
 
+    async def _in_turn(
+        self, admission: Admission, answer: Callable[[Work, Send], Awaitable[None]], work: Work, send: Send
+    ) -> None:
+        """Answer once there is a place; nothing is sent before."""
+        try:
+            # The deadline is the run's own, so it counts from its turn, and as much may be waited for that.
+            began = await admission.turn(work.ensemble.settings.deadline or DEADLINE)
+        except Overloaded as error:
+            await send_failure(send, STOPPING if self._load.draining else failure_of(error))
+            return
+        except asyncio.CancelledError:
+            if self._load.stopped:
+                await send_failure(send, STOPPING)
+            raise
+        try:
+            await answer(work, send)
+        finally:
+            admission.leave(began)
+
     def _fitted(self, work: Work, scope: Scope) -> Work:
-        """Return the work as it is to be done: for Open WebUI with its extras, a background task small."""
+        """Return the work as it is to be done: on the key's budget, as Open WebUI wants it."""
+        budget = self._budgets.get(scope[WHO]) if self._budgets else None
+        if budget is not None:
+            work = work._replace(budgets=(budget,))
         headers, server = scope["headers"], self._config.server
         dialect = self._openwebui or speaks(headers, server.openwebui)
         if dialect:
@@ -106,7 +159,7 @@ class Chat:
 
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
-        journey = Journey(name=work.name, parameters=work.parameters)
+        journey = Journey(name=work.name, parameters=work.parameters, budgets=work.budgets)
         try:
             answer = await self._run(journey, work)
             usage = usage_of(answer, report=self._config.server.usage)
@@ -134,6 +187,7 @@ class Chat:
             gate=outlet,
             streaming=True,
             proposers=work.events,
+            budgets=work.budgets,
         )
         outlet.attend(journey)
         try:
@@ -147,6 +201,13 @@ class Chat:
             raise
         finally:
             outlet.close()
+
+
+def _too_many(who: str, share: Admission, error: Overloaded) -> Failure:
+    """Return what the owner of a key is told who asks for more at once than it may."""
+    text = f"the key {who!r} may have {share.concurrency} requests at once (wait for one of them to end)"
+    return Failure(429, text, kind="rate_limit_error", code="rate_limit_exceeded",
+                   retry_after=error.retry_after, should_retry=True)  # fmt: skip
 
 
 async def _dismiss(failure: Failure, receive: Receive, send: Send) -> None:

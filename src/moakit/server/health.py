@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from moakit.policies.admission import Admission
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
 
+    from moakit.config.schema import KeyConfig, ServerConfig
+
 
 class Load:
-    """The requests under way, and whether the server is draining, or has even stopped waiting for them."""
+    """The requests under way, and whether the server is draining, or has even stopped waiting for them.
 
-    def __init__(self) -> None:
+    `admission` is who may run now, None where all may; `shares` the same for each key that has a limit.
+    """
+
+    def __init__(self, server: ServerConfig | None = None, keys: Sequence[KeyConfig] = ()) -> None:
+        self.admission: Admission | None = None
+        if server is not None and server.concurrency is not None:
+            queue = server.concurrency if server.queue is None else server.queue
+            self.admission = Admission(server.concurrency, queue)
+        self.shares = {key.name: Admission(key.concurrency) for key in keys if key.concurrency is not None}
         self.draining = False
         self.stopped = False
         self._requests: set[asyncio.Task[None]] = set()
@@ -44,6 +56,10 @@ class Load:
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._idle.wait()
+
+    def turn_away(self) -> int:
+        """Refuse those that wait for their turn, and return how many they were."""
+        return 0 if self.admission is None else self.admission.close()
 
     def stop(self) -> None:
         """End whatever still runs; each client is told."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from moakit.errors import UnknownModel, UserError
 from moakit.layers import Agent, Layer
-from moakit.models import prices
 from moakit.models.discover import OURS
+from moakit.models.windows import window_of
 from moakit.observe.openwebui import tail_of
 from moakit.server.replies import failure_of, send_failure, send_json
 
@@ -91,5 +91,4 @@ def _entry(name: str, layer: Layer, created: int) -> dict[str, Any]:
 def _window(layer: Layer) -> int | None:
     """Return the window of the agent at the tail, which everything has to fit into."""
     tail = tail_of(layer)
-    endpoint = None if tail is None else tail.bound.endpoint
-    return None if tail is None or endpoint is None else prices.window(endpoint, tail.model.partition("/")[2])
+    return None if tail is None else window_of(tail.bound.endpoint, tail.model)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from moakit.config.build import agents
 from moakit.config.changes import changed
 from moakit.errors import InvalidRequest, UserError
+from moakit.policies.budget import Limits, limits_from
+from moakit.policies.settings import DEADLINE
+from moakit.server.bounds import check_calls, check_changes
 
 if TYPE_CHECKING:
     from moakit.config import Config
     from moakit.layers import Layer
 
-MOST_CALLS = 128
-"""The most calls an overridden ensemble may make in one run."""
-LAX = 16
-"""How far above that the estimate may lie that is made before anything is built."""
 NEVER = frozenset({"api_base", "api_key", "base_url", "extra_headers", "headers", "proxy"})
 """What no request sets, here or, passed on, at a gateway behind us: addresses, keys, headers."""
 
@@ -24,20 +23,40 @@ NEVER = frozenset({"api_base", "api_key", "base_url", "extra_headers", "headers"
 def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> Layer:
     """Return the ensemble with a request's changes; raises `InvalidRequest`."""
     _refuse(changes, "moa")
-    if _most(changes) > LAX * MOST_CALLS:
-        raise InvalidRequest(f"this would make far more calls than the {MOST_CALLS} allowed", param="moa")
+    # What the ensemble does anyway is not what the request asks for.
+    most_calls = max(config.server.max_calls, ensemble.plan().calls)
+    most_seconds = max(config.server.max_deadline, ensemble.settings.deadline or DEADLINE)
+    check_changes(changes, most_calls=most_calls, most_seconds=most_seconds)
     try:
+        if "budget" in changes:
+            changes = {**changes, "budget": _lowered(ensemble.settings.budget, changes["budget"])}
         layer = config.agent(changed(ensemble.to_config(), changes), "moa")
+    except InvalidRequest:
+        raise
     except UserError as error:
         raise InvalidRequest(error.message, param="moa", hint=error.hint) from error
     for agent in agents(layer):
         if not config.configured(agent.model):
             provider = agent.model.partition("/")[0]
             raise InvalidRequest(f"{provider!r} is not a provider of this server", param="moa")
-    calls = layer.plan().calls
-    if calls > MOST_CALLS:
-        raise InvalidRequest(f"this would make {calls} calls; {MOST_CALLS} are allowed", param="moa")
+    check_calls(layer.plan().calls, most_calls)
     return layer
+
+
+def _lowered(budget: Any, asked: Any) -> Any:
+    """Return the budget a request asks for, as far as it is no higher; what it leaves out stays."""
+    if budget is None:
+        return asked
+    have = limits_from("moa", budget)
+    wanted = have if asked is None else limits_from("moa", asked)
+    kept: dict[str, float] = {}
+    for unit in Limits._fields:
+        most, value = getattr(have, unit), getattr(wanted, unit)
+        if most is not None and value is not None and value > most:
+            raise InvalidRequest(f"budget: {value:g} {unit} are more than the {most:g} of the ensemble",
+                                 param="moa.budget", hint="a request may lower it")  # fmt: skip
+        kept |= {} if most is value is None else {unit: most if value is None else value}
+    return kept
 
 
 def _refuse(value: Any, path: str) -> None:
@@ -50,17 +69,3 @@ def _refuse(value: Any, path: str) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _refuse(item, f"{path}[{index}]")
-
-
-def _most(value: Any) -> int:
-    """Return a number no smaller than the calls this makes, without building it."""
-    if isinstance(value, Mapping):
-        inside = sum(_most(item) for key, item in value.items() if key not in ("extra", "prompt"))
-        most = max(1, inside)
-        for key in ("layers", "samples"):
-            times = value.get(key)
-            most *= max(1, times) if isinstance(times, int) else 1
-        return most
-    if isinstance(value, list):
-        return sum(map(_most, value))
-    return int(isinstance(value, str))

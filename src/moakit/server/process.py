@@ -33,7 +33,7 @@ def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool
     """Serve until a signal; raises `ConfigError` for an open address without a key, or a port in use."""
     host = host or config.server.host
     port = config.server.port if port is None else port
-    if not is_loopback(host) and not config.server.keys and not open_to_all:
+    if not is_loopback(host) and not config.server_keys and not open_to_all:
         raise ConfigError(
             f"{host} can be reached from other machines, and the server has no key",
             hint="set server.keys, or say --no-key",
@@ -88,7 +88,7 @@ def _announce(config: Config, listener: socket.socket) -> None:
     shown = f"[{host}]" if ":" in host else host
     names = ", ".join(config)
     sys.stderr.write(f"moakit serves {names} at http://{shown}:{port}/v1\n")
-    if not config.server.keys and not is_loopback(host):
+    if not config.server_keys and not is_loopback(host):
         sys.stderr.write("anyone who reaches this address can use it: no key is asked for\n")
     sys.stderr.flush()
 
@@ -136,7 +136,7 @@ class _Server(uvicorn.Server):
         self._waiting = asyncio.get_running_loop().create_task(self._finish())
 
     async def _finish(self) -> None:
-        if running := self._load.running:
+        if running := self._load.running - self._load.turn_away():
             answers = "1 answer" if running == 1 else f"{running} answers"
             sys.stderr.write(f"finishing {answers}, at most {self._drain:g} s\n")
         await self._load.idle(self._drain)

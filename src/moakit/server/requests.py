@@ -12,6 +12,8 @@ import msgspec
 from moakit.errors import InvalidRequest, MoaError
 from moakit.layers import Layer
 from moakit.observe.openwebui import Shown
+from moakit.policies.budget import Budget
+from moakit.server.bounds import MOST_NESTING, check_messages, check_nesting, check_sampling, check_tokens
 from moakit.server.listing import served
 from moakit.server.overrides import NEVER, overridden
 from moakit.types import Prompt, as_prompt
@@ -25,12 +27,9 @@ BODY_TIMEOUT = 30.0
 """Seconds a client has to send its request."""
 LINGER = 2.0
 """Seconds that a body nobody wants is still read for."""
-MOST_MESSAGES = 10_000
-MOST_CHOICES = 16
-MOST_NESTING = 100
-"""Brackets inside brackets, of all that is sent: what walks through it must not run out of stack."""
 OWN = frozenset({"model", "messages", "stream", "stream_options", "moa"})
 """What the server itself reads of a request; everything else goes to the aggregator."""
+_SMALLER = "shorten the conversation, send smaller images, or raise server.max_body"
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -54,13 +53,14 @@ class Work(NamedTuple):
     events: bool
     dialect: bool = False
     show: Shown = "reasoning"
+    budgets: tuple[Budget, ...] = ()
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the request's body; raises `BodyTooLarge`, or `BodyTimeout` when it does not come."""
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if declared.isdigit() and int(declared) > limit:
-        raise BodyTooLarge(f"the request has {int(declared)} bytes; this server takes {limit}")
+        raise BodyTooLarge(f"the request has {int(declared)} bytes; this server takes {limit}", hint=_SMALLER)
     parts: list[bytes] = []
     size = 0
     more = True
@@ -73,7 +73,9 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
                 part = message.get("body", b"")
                 size += len(part)
                 if size > limit:
-                    raise BodyTooLarge(f"the request is larger than the {limit} bytes this server takes")
+                    raise BodyTooLarge(
+                        f"the request is larger than the {limit} bytes this server takes", hint=_SMALLER
+                    )
                 parts.append(part)
                 more = message.get("more_body", False)
     except TimeoutError:
@@ -98,7 +100,7 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
     if not isinstance(data, dict):
         raise InvalidRequest("the body is not a JSON object")
     if body.count(b"[") + body.count(b"{") > MOST_NESTING:
-        _check_nesting(data)
+        check_nesting(data)
     prompt = _messages(data.get("messages"))
     stream = _flag(data, "stream")
     options = data.get("stream_options")
@@ -111,7 +113,8 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
     if not isinstance(model, str):
         raise InvalidRequest("model is not a string", param="model")
     changes = {key: value for key, value in (extra or {}).items() if key != "events"}
-    _check_numbers(data)
+    check_sampling(data)
+    check_tokens(body, data, prompt, config.server.max_prompt_tokens)
     for name in NEVER:
         if name in data:
             raise InvalidRequest(f"a request does not set {name}", param=name)
@@ -139,10 +142,7 @@ def find_ensemble(name: str, config: Config, changes: Mapping[str, Any], *, over
 def _messages(messages: Any) -> Prompt:
     if not isinstance(messages, list) or not messages:
         raise InvalidRequest("messages is not a list of at least one message", param="messages")
-    if len(messages) > MOST_MESSAGES:
-        raise InvalidRequest(
-            f"there are {len(messages)} messages; {MOST_MESSAGES} are allowed", param="messages"
-        )
+    check_messages(len(messages))
     for index, message in enumerate(as_prompt(messages)):
         at = f"messages[{index}]"
         if message["role"] not in _ROLES:
@@ -162,36 +162,8 @@ def _messages(messages: Any) -> Prompt:
     return prompt
 
 
-def _check_nesting(data: Any) -> None:
-    level = [data]
-    for _ in range(MOST_NESTING):
-        inside = (item for value in level for item in (value.values() if isinstance(value, dict) else value))
-        level = [item for item in inside if isinstance(item, dict | list)]
-        if not level:
-            return
-    raise InvalidRequest(f"the body nests deeper than the {MOST_NESTING} levels allowed")
-
-
 def _flag(data: Mapping[str, Any], name: str, shown: str = "") -> bool:
     value = data.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
     raise InvalidRequest(f"{shown or name} is not true or false", param=shown or name)
-
-
-def _check_numbers(data: Mapping[str, Any]) -> None:
-    for name, low, high in (
-        ("temperature", 0, 2),
-        ("top_p", 0, 1),
-        ("n", 1, MOST_CHOICES),
-        ("max_tokens", 1, None),
-        ("max_completion_tokens", 1, None),
-    ):
-        value = data.get(name)
-        if value is None:
-            continue
-        whole = name not in ("temperature", "top_p")
-        good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if not good or value < low or (high is not None and value > high):
-            span = f"of at least {low}" if high is None else f"from {low} to {high}"
-            raise InvalidRequest(f"{name} is not a {'whole ' if whole else ''}number {span}", param=name)

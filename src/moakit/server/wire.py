@@ -131,6 +131,7 @@ def usage_of(answer: Answer, *, report: str = "total") -> dict[str, Any]:
             "cost": call.cost,
             "seconds": round(call.seconds, 4),
             "status": call.status,
+            **({"left_out": call.left_out} if call.left_out else {}),
             **({"error": call.error, "message": call.message} if call.error else {}),
         }
         for call in answer.calls
