@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moakit.errors import BudgetExceeded, CallError, ContextTooLong
+from moakit.errors import BudgetExceeded, CallError, ContentFiltered, ContextTooLong
 from moakit.events import CallFailed, CallRetried, CallStarted
 from moakit.layers.fitting import confirm, fitted, refitted
 from moakit.prompts import last_turn, without_tools
@@ -118,7 +118,9 @@ class _Exchange:
             shown and cut is not None and isinstance(error, CallError) and cut.again(error, last=self._single)
         )
         lost = shown and (cut is None or not cut.open)
-        final = not again and (lost or self.alone)
+        # Why the answer was withheld is the user's to know: another model is not asked behind their back.
+        withheld = run.tail and isinstance(error, ContentFiltered)
+        final = not again and (lost or withheld or self.alone)
         run.tell(CallFailed, error=error, final=final)
         if not (final or again):
             self.agent = self._stand_ins.pop(0)
