@@ -185,12 +185,16 @@ async def _down_and_back(fault: Fault, trial: Trial, product: Product) -> None:
             asked.append(asyncio.create_task(product.ask(QUESTION)))
             await asyncio.sleep(pause)
 
-    await trial.primary.stop()
-    await ask(fault.seconds * trial.scale, until=lambda: False)
-    await trial.primary.start()
-    trial.recovered_at = asyncio.get_running_loop().time()
-    await ask(30 * max(trial.scale, 0.2), until=lambda: any(call.code == 200 for call in trial.attempts))
-    trial.outcomes += await asyncio.gather(*asked)
+    try:
+        await trial.primary.stop()
+        await ask(fault.seconds * trial.scale, until=lambda: False)
+        await trial.primary.start()
+        trial.recovered_at = asyncio.get_running_loop().time()
+        await ask(30 * max(trial.scale, 0.2), until=lambda: any(call.code == 200 for call in trial.attempts))
+        trial.outcomes += await asyncio.gather(*asked)
+    finally:
+        for task in asked:
+            task.cancel()
 
 
 def _judge(fault: Fault, trial: Trial) -> Verdict:

@@ -17,6 +17,7 @@ ASKED = {"retry_after:1": 1.0, "retry_after_ms:700": 0.7, "retry_after:date2": 2
     "F1",
     "429 with Retry-After (seconds, ms, HTTP date)",
     "waited at least that long, jitter upwards; the other proposers are not touched",
+    busy=True,
 )
 async def retry_after(case: Case) -> str:
     lab = case.lab()

@@ -33,8 +33,8 @@ async def resets(case: Case) -> str:
     began = loop.time()
     case.holds("there was no free retry", (await alone.run("why")).text == "here")
     case.at_most("seconds waited before it", loop.time() - began, 0.1)
-    # Fewer than one in as many as run at once, so that no call is reset twice.
-    ensembles = [lab(f"{fault}+say:here") for fault in ("stale+every:9", "reset+every:97")]
+    # Seldom enough that no request meets it three times in a row, which is as often as it is made.
+    ensembles = [lab(f"{fault}+say:here") for fault in ("stale+every:41", "reset+every:97")]
 
     async def once(number: int) -> bool:
         try:
