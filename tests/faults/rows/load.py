@@ -192,7 +192,9 @@ async def soak(case: Case) -> str:
     slope = (end - middle) / (requests / 2) * 10_000
     more = (descriptors() or 0) - files
     case.at_most("MB more per 10,000 requests", slope, 1)
-    case.holds(f"{more} more descriptors", more <= 32)
+    # Idle connections come and go: 32 at most to the server and from it, both ends in this process. Whether
+    # any is left in the end is looked at after every row.
+    case.holds(f"{more} more descriptors", more <= 4 * 32)
     case.holds(f"no mixture: {kinds}", min(kinds.values()) > requests / 100)
     return f"{slope:+.2f} MB per 10,000 in {requests:,} requests, {kinds['failed']:,} of which failed"
 
