@@ -108,10 +108,10 @@ def _open(endpoint: Endpoint) -> Pool:
         timeout=aiohttp.ClientTimeout(total=None),
         headers={"User-Agent": "moakit"},
     )
-    return Pool(session, _proxy(endpoint.base_url))
+    return Pool(session, proxy_for(endpoint.base_url))
 
 
-def _proxy(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for an address."""
     parts = urlsplit(url)
     host = parts.hostname or ""
