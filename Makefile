@@ -58,6 +58,10 @@ check: $(VENV)/.dev  ## Style, types, import order; the documentation and the ex
 bench: $(VENV)/.dev  ## Measure; print the tables of benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: faults
+faults: $(VENV)/.dev $(VENV)/peers/.installed  ## Run the fault card, docs/faults.md (ARGS="F6 S08" for some rows)
+	$(BIN)/python -m tests.faults --peers $(VENV)/peers/bin/python $(ARGS)
+
 # Install -------------------------------------------------------------------------------------------------
 # A stamp stands for "installed from these locks": nothing happens until a lock or pyproject.toml changes.
 
@@ -88,6 +92,12 @@ $(VENV)/.e2e: $(VENV)/.dev requirements/e2e.txt
 	@$(PIP) --require-hashes -r requirements/e2e.txt
 	@touch $@
 
+# What the fault card compares with; no package of it is ever in the same environment as moakit.
+$(VENV)/peers/.installed: $(VENV)/.created requirements/peers.txt
+	@$(PYTHON) -m venv $(VENV)/peers
+	@$(VENV)/peers/bin/python -m pip --disable-pip-version-check install -qq --require-hashes -r requirements/peers.txt
+	@touch $@
+
 $(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
 	@$(PIP) --require-hashes -r requirements/fuzz.txt
 	@touch $@
@@ -111,7 +121,8 @@ lock:  ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer
 	$(COMPILE) pyproject.toml --all-extras --group build --group dev \
 	  -c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt && \
 	$(COMPILE) --group e2e -c requirements/dev.txt -o requirements/e2e.txt && \
-	$(COMPILE) --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
+	$(COMPILE) --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt && \
+	$(COMPILE) requirements/peers.in -c requirements/dev.txt -o requirements/peers.txt
 	@grep -c '==' requirements/*.txt
 
 .PHONY: clean

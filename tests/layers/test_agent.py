@@ -8,6 +8,7 @@ from moakit import (
     Aggregator,
     AuthenticationFailed,
     ConfigError,
+    ContentFiltered,
     MoA,
     Proposers,
     Sequential,
@@ -127,6 +128,18 @@ async def test_a_fallback_keeps_its_own_system_prompt_and_sees_the_same_referenc
     assert references_in(failed) == references_in(other) == ["reference"]
     assert failed.messages[0]["content"].startswith("first")
     assert other.messages[0]["content"].startswith("second")
+
+
+@pytest.mark.parametrize("fault", ["filter400", "filter"])
+async def test_an_answer_that_a_filter_withheld_is_not_asked_of_a_fallback(up, lab, fault):
+    with pytest.raises(ContentFiltered):
+        await lab(fault, fallback=lab("say:spare")).run("why")
+    assert [call.model for call in up.calls] == [fault]
+
+
+async def test_a_proposal_that_a_filter_withheld_is_asked_of_a_fallback(up, lab):
+    answer = await MoA([lab("filter", fallback=lab("say:spare"))], lab("lead")).run("why")
+    assert [reference.text for reference in answer.references] == ["spare"]
 
 
 async def test_when_every_fallback_fails_the_last_error_is_raised(up, lab):

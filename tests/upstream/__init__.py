@@ -13,6 +13,7 @@ pieces of a tool call alike; an N beyond the end means the end.
 | the answer | |
 |---|---|
 | `say:TEXT` | answers TEXT; continues it when the last message is an assistant's beginning of it |
+| `resumes` | continues the text where the longest beginning of it that stands in the prompt ends |
 | `tokens:N` | answers `w1 w2 … wN` (with `say`: its words over and over) |
 | `reasoning:TEXT` | adds `reasoning_content`; `reasoning_as:FIELD` under another name |
 | `think:TEXT` | `<think>TEXT</think>` before the text |
@@ -36,6 +37,7 @@ pieces of a tool call alike; an N beyond the end means the end.
 | `code:CODE` | that error code, status 400 unless given; `context_length_exceeded` with numbers |
 | `refuse:TEXT` | 400 with that message and no code |
 | `filter400` | 400 with code `content_filter` |
+| `leak` | the error repeats the key that was sent; 401 unless given |
 | `retry_after:X` `retry_after_ms:N` | the header on the error, status 429 unless given; X may be \
 `dateN`, an HTTP date N seconds ahead, rounded up |
 | `should_retry:true` | the `x-should-retry` header on the error |
@@ -48,14 +50,18 @@ pieces of a tool call alike; an N beyond the end means the end.
 |---|---|
 | `hang` `close` `reset` | before the headers: never answers; closes; resets (RST) |
 | `hang_after:N` `cut:N` | after N tokens: stalls; closes without an end (not streamed: in mid-body) |
-| `badchunk:N` `error_in_stream:N` | after N tokens: a malformed chunk; an error object, then the end |
+| `stall:S` | `hang_after` goes on after S seconds |
+| `badchunk:N` `badutf8:N` `error_in_stream:N` | after N tokens: a malformed chunk; one that is not UTF-8; \
+an error object, then the end |
 | `nodone` `nofinish` `silent_end` | no `[DONE]`; finish_reason null; open and silent after finish_reason |
 | `comments` | `: ping` between chunks and, every 50 ms, through waits: `comments+hang_after:0` |
-| `crlf` `bom` `bytewise` | CRLF line ends; a byte order mark first; one byte at a time |
+| `crlf` `cr` `bom` `bytewise` | CRLF or CR line ends; a byte order mark first; one byte at a time |
+| `multiline` | an event's data in several lines |
 | `stale` | answers, then closes the connection without a word when it is used again |
 
-`times:K` makes these happen only in the first K calls of that model: `sleep`, `ttft`, the last two tables but
-for `comments`, `crlf`, `bom`, `bytewise`, and `empty`, `blank`, `null`, `filter`, `length`, `huge`.
+`times:K` makes these happen only in the first K calls of that model, `every:K` only in every Kth: `sleep`,
+`ttft`, the last two tables but for `comments`, `crlf`, `cr`, `bom`, `bytewise`, `multiline`, and `empty`,
+`blank`, `null`, `filter`, `length`, `huge`.
 `up.behaves["any-name"] = "status:503"` gives any name a behaviour, and another one later.
 """
 

@@ -1,5 +1,6 @@
 """The chat completions that a behaviour asks for, as JSON objects."""
 
+import itertools
 import json
 import re
 import time
@@ -152,6 +153,8 @@ def _choice(behaviour: Behaviour, call: Call, index: int) -> Choice:
         text = _text(behaviour, call, index)
         given = text_of(last) if last.get("role") == "assistant" else ""
         text = text.removeprefix(given)
+        if behaviour.has("resumes") and not given:
+            text = text[_said_already(text, call) :]
     if behaviour.has("think"):
         text = f"<think>{behaviour.text('think')}</think>{text or ''}"
     finish: str | None = "stop"
@@ -164,6 +167,12 @@ def _choice(behaviour: Behaviour, call: Call, index: int) -> Choice:
     elif tool:
         finish = "tool_calls"
     return Choice(index, text, behaviour.text("reasoning"), tool, finish)
+
+
+def _said_already(text: str, call: Call) -> int:
+    """How much of the text's beginning, in whole words, stands somewhere in the prompt."""
+    ends = [0, *itertools.accumulate(map(len, tokens(text)))]
+    return max(end for end in ends if text[:end] in call.prompt)
 
 
 def _text(behaviour: Behaviour, call: Call, index: int) -> str:

@@ -24,9 +24,13 @@ SHAPE: dict[str, Kind] = {
     "fingerprint": "flag",
     "comments": "flag",
     "crlf": "flag",
+    "cr": "flag",
+    "multiline": "flag",
     "bom": "flag",
     "bytewise": "flag",
+    "resumes": "flag",
     "times": "number",
+    "every": "number",
 }
 FAULTS: dict[str, Kind] = {
     "sleep": "number",
@@ -40,6 +44,7 @@ FAULTS: dict[str, Kind] = {
     "status": "number",
     "code": "text",
     "filter400": "flag",
+    "leak": "flag",
     "refuse": "text",
     "retry_after": "text",
     "retry_after_ms": "number",
@@ -53,8 +58,10 @@ FAULTS: dict[str, Kind] = {
     "close": "flag",
     "reset": "flag",
     "hang_after": "number",
+    "stall": "number",
     "cut": "number",
     "badchunk": "number",
+    "badutf8": "number",
     "error_in_stream": "number",
     "nodone": "flag",
     "nofinish": "flag",
@@ -100,9 +107,9 @@ class Behaviour:
         return int(self.number(name)) if name in self.parts else None
 
     def at_call(self, number: int) -> "Behaviour":
-        """The behaviour in the model's call of that number, counted from one: healthy after `times`."""
-        times = self.count("times")
-        if times is None or number <= times:
+        """The behaviour in the model's call of that number, counted from one: by `times` and `every`."""
+        times, every = self.count("times"), self.count("every")
+        if (times is None or number <= times) and (every is None or number % every == 0):
             return self
         return Behaviour({name: found for name, found in self.parts.items() if name not in FAULTS})
 

@@ -61,9 +61,12 @@ def refusal(behaviour: Behaviour, call: Call) -> tuple[int, dict[str, Any]] | No
         return 400, error(400, code="content_filter")
     code = behaviour.word("code") or None
     waits = behaviour.has("retry_after") or behaviour.has("retry_after_ms")
-    status = behaviour.count("status") or (400 if code else 429 if waits else None)
+    leaks = behaviour.has("leak")
+    status = behaviour.count("status") or (400 if code else 429 if waits else 401 if leaks else None)
     if status is None:
         return None
+    if leaks:
+        return status, error(status, code=code, message=f"The key {call.key} is not good for this")
     if code == "context_length_exceeded":
         return status, overflow(8192, 8192 + words)
     return status, error(status, code=code)

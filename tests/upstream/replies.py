@@ -1,5 +1,6 @@
 """What goes over the wire for a call, step by step."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,8 @@ from .failures import encode, error, refusal, retry_headers
 
 BOM = b"\xef\xbb\xbf"
 PING = b": ping\n\n"
+BEFORE_KEY = re.compile(rb',(?="[a-z])')
+"""Where a line may end inside JSON without a change of what it says."""
 
 
 class Ending(Enum):
@@ -60,7 +63,7 @@ def reply(behaviour: Behaviour, call: Call, serial: int) -> Reply:
     answer = completion(behaviour, call, serial)
     bytewise = behaviour.has("bytewise")
     if call.stream:
-        ping = (b": ping\r\n\r\n" if behaviour.has("crlf") else PING) if behaviour.has("comments") else b""
+        ping = PING.replace(b"\n", _line(behaviour)) if behaviour.has("comments") else b""
         headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
         return Reply(200, _events(answer), None, headers, delay, bytewise=bytewise, ping=ping)
     delay += behaviour.number("ttft")
@@ -85,11 +88,14 @@ def _whole(answer: Completion, delay: float, bytewise: bool) -> Reply:
         data = BOM + data
     if behaviour.has("badchunk"):
         data = data[:-2]
+    if behaviour.has("badutf8"):
+        data = data.replace(b'"content":"', b'"content":"\xff', 1)
     steps: list[Step] = [data]
     if behaviour.has("cut"):
         steps = [data[: len(data) // 2], Ending.CLOSE]
     elif behaviour.has("hang_after"):
-        steps = [data[: len(data) // 2], Ending.HANG]
+        rest: list[Step] = [behaviour.number("stall"), data[len(data) // 2 :]]
+        steps = [data[: len(data) // 2], *(rest if behaviour.has("stall") else [Ending.HANG])]
     return Reply(200, steps, len(data), {"content-type": "application/json"}, delay, bytewise=bytewise)
 
 
@@ -109,8 +115,11 @@ def _events(answer: Completion) -> Iterator[Step]:
     for position in range(total + 1):
         if (part := after.get(position)) is not None:
             what = AFTER[part]
-            yield _event(behaviour, what) if isinstance(what, bytes) else what
-            if part != "badchunk":
+            if stalls := part == "hang_after" and behaviour.has("stall"):
+                yield behaviour.number("stall")
+            else:
+                yield _event(behaviour, what) if isinstance(what, bytes) else what
+            if part not in PASSING and not stalls:
                 return
         if 0 < position < total and behaviour.has("pace"):
             yield behaviour.number("pace")
@@ -139,15 +148,25 @@ def _closing(answer: Completion) -> Iterator[Step]:
 
 
 def _event(behaviour: Behaviour, data: bytes | dict[str, Any]) -> bytes:
-    line = b"\r\n" if behaviour.has("crlf") else b"\n"
+    line = _line(behaviour)
     pings = (b": ping" + line + line) * 3 if behaviour.has("comments") else b""
-    return pings + b"data: " + (data if isinstance(data, bytes) else encode(data)) + line + line
+    body = data if isinstance(data, bytes) else encode(data)
+    if behaviour.has("multiline"):
+        body = BEFORE_KEY.sub(b"," + line + b"data: ", body)
+    return pings + b"data: " + body + line + line
+
+
+def _line(behaviour: Behaviour) -> bytes:
+    return b"\r\n" if behaviour.has("crlf") else b"\r" if behaviour.has("cr") else b"\n"
 
 
 AFTER: dict[str, Ending | bytes] = {
     "cut": Ending.CLOSE,
     "hang_after": Ending.HANG,
     "badchunk": b'{"id":"chatcmpl-0","choices":[{"index":0,"delta":{"conte',
+    "badutf8": b'{"id":"chatcmpl-0","choices":[{"index":0,"delta":{"content":"\xff\xfe"}}]}',
     "error_in_stream": encode(error(500)),
 }
 """What happens after so many tokens: an ending, or the data of an event."""
+PASSING = ("badchunk", "badutf8")
+"""After these the stream goes on."""

@@ -79,3 +79,8 @@ async def test_answers_that_are_none(client: Client) -> None:
     assert "error" in await client.json("error200")
     async with client.post("notjson") as response:
         assert response.status == 200 and response.content_type == "text/html"
+
+
+async def test_a_text_is_resumed_where_its_beginning_stands_in_the_prompt(client: Client) -> None:
+    assert await client.text("tokens:6+resumes", "You had written: <w1 w2 w3>. Go on.") == " w4 w5 w6"
+    assert await client.text("tokens:3+resumes") == "w1 w2 w3"

@@ -120,6 +120,36 @@ async def test_bytes_on_the_wire(client: Client) -> None:
     assert joined(await client.chunks("say:a_b+crlf+bom+comments+bytewise")) == "a b"
 
 
+async def test_line_ends_and_lines_of_an_event(client: Client) -> None:
+    text = (await client.raw("say:a,_b+cr")).decode()
+    assert "\n" not in text and text.endswith("data: [DONE]\r\r")
+    lines = (await client.raw("say:a,_b+multiline")).decode().split("\n\n")[1].split("\n")
+    chunk = json.loads("\n".join(line.removeprefix("data: ") for line in lines))
+    assert len(lines) > 1 and chunk["choices"][0]["delta"] == {"content": "a,"}
+
+
+async def test_a_chunk_that_is_not_utf8(client: Client) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        (await client.raw("tokens:4+badutf8:2")).decode()
+    with pytest.raises(UnicodeDecodeError):
+        await client.json("badutf8:0")
+
+
+async def test_a_stall_may_end(client: Client) -> None:
+    assert joined(await client.chunks("tokens:4+hang_after:2+stall:0.01")) == "w1 w2 w3 w4"
+    assert await client.text("tokens:4+hang_after:2+stall:0.01") == "w1 w2 w3 w4"
+
+
+async def test_a_fault_in_every_so_manieth_call(client: Client) -> None:
+    found = [(await client.json("status:503+every:3")).get("error") is None for _ in range(6)]
+    assert found == [True, True, False, True, True, False]
+
+
+async def test_an_error_may_repeat_the_key(up: Upstream) -> None:
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer secret-key"}) as session:
+        assert "secret-key" in (await Client(up, session).json("leak"))["error"]["message"]
+
+
 async def test_comments_go_on_through_a_stall(client: Client) -> None:
     async with client.post("comments+hang_after:0", stream=True) as response:
         await response.content.readany()

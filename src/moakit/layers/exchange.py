@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moakit.errors import BudgetExceeded, CallError, ContextTooLong
+from moakit.errors import BudgetExceeded, CallError, ContentFiltered, ContextTooLong
 from moakit.events import CallFailed, CallRetried, CallStarted
 from moakit.prompts import last_turn, without_tools
 from moakit.run.attempts import Attempts
@@ -107,7 +107,10 @@ class _Exchange(Attempts):
         # What has been shown as the answer cannot be taken back by another model, only continued.
         shown = run.tail and run.journey.answered
         again = shown and cut is not None and cut.again(error)
-        final = not again and (not self._stand_ins or (shown and (cut is None or not cut.open)))
+        lost = shown and (cut is None or not cut.open)
+        # Why the answer was withheld is the user's to know: another model is not asked behind their back.
+        withheld = run.tail and isinstance(error, ContentFiltered)
+        final = not again and (not self._stand_ins or lost or withheld)
         run.tell(CallFailed, error=error, final=final)
         if final:
             return False
