@@ -144,3 +144,19 @@ def test_a_loop_that_has_ended_is_not_kept():
     ended, _ = loop_of_a_run(), loop_of_a_run()
     gc.collect()
     assert ended() is None
+
+
+def test_an_alarm_that_is_due_at_once_does_not_hinder_the_next_one():
+    # uvloop's call_at then returns a handle that does not know its time.
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        clock, rung = clock_of(loop), []
+        for late in (-1, 0.001, 0, 0.002):
+            clock.set(loop.time() + late, lambda late=late: rung.append(late))
+        await asyncio.sleep(0.02)
+        return rung
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert sorted(runner.run(main())) == [-1, 0, 0.001, 0.002]

@@ -26,12 +26,14 @@ _clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, Clock] = WeakKeyDictionary
 class Clock:
     """The alarms of one event loop; times are those of `loop.time()`, in seconds."""
 
-    __slots__ = ("__weakref__", "_alarms", "_cleared", "_handle", "_number", "loop")
+    __slots__ = ("__weakref__", "_alarms", "_cleared", "_due", "_handle", "_number", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._alarms: list[Alarm] = []
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
+        # The handle's time: it does not always know it itself (uvloop, when it is due at once).
+        self._due = 0.0
         self._number = 0
         self._cleared = 0
 
@@ -40,7 +42,7 @@ class Clock:
         self._number += 1
         alarm: Alarm = [when, self._number, ring]
         heapq.heappush(self._alarms, alarm)
-        if self._handle is None or when < self._handle.when():
+        if self._handle is None or when < self._due:
             self._arm(when)
         return alarm
 
@@ -58,6 +60,7 @@ class Clock:
     def _arm(self, when: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
+        self._due = when
         self._handle = self.loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
@@ -80,7 +83,7 @@ class Clock:
 
     def _arm_next(self) -> None:
         # What rang may have set an alarm of its own, for later than the next one here.
-        if self._alarms and (self._handle is None or self._alarms[0][0] < self._handle.when()):
+        if self._alarms and (self._handle is None or self._alarms[0][0] < self._due):
             self._arm(self._alarms[0][0])
 
 
