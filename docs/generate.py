@@ -93,6 +93,8 @@ def errors() -> str:
         "too few proposals, for several": moakit.NotEnoughResponses("…", several),
         "the run's deadline": moakit.DeadlineExceeded("…"),
         "no place, and none in time": Overloaded("…", retry_after=1),
+        "the ensemble's budget": moakit.BudgetExceeded("…"),
+        "the key's budget": moakit.BudgetExceeded("…", shared=True),
     }
     rows = []
     for what, error in found.items():

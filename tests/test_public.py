@@ -63,7 +63,7 @@ def test_agents_take_what_the_design_says():
 
 
 def test_layers_take_what_the_design_says():
-    settings = ["samples", "quorum", "minimum", "grace", "deadline", "max_tokens"]
+    settings = ["samples", "bench", "quorum", "minimum", "grace", "deadline", "max_tokens"]
     assert parameters(moakit.Proposers) == ["layers", *settings]
     assert keyword_only(moakit.Proposers) == settings
     assert parameters(moakit.Aggregator) == ["agent", "prompt", "fallback"]

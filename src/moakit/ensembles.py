@@ -18,8 +18,9 @@ class MoA(Sequential):
     """Mixture of Agents (arXiv 2406.04692): layers of proposers, then an aggregator.
 
     `layers` is the depth with the aggregator: 2 is proposers, then aggregator; the paper's `rounds` is
-    layers - 1. Calls are width x (layers - 1) + 1, in `layers` steps. `samples` and `max_tokens` are the
-    proposers', `fallback` is the aggregator's; the other settings (see `Settings`) hold for all.
+    layers - 1. Calls are width x (layers - 1) + 1, in `layers` steps. `samples`, `max_tokens` and
+    `bench` are the proposers', `fallback` is the aggregator's; the other settings (see `Settings`) hold for
+    all.
 
     >>> ensemble = MoA(["demo/planner", "demo/skeptic"], "demo/editor", layers=3)
     >>> ensemble.summary().calls
@@ -27,7 +28,8 @@ class MoA(Sequential):
     """
 
     words: ClassVar[tuple[str, ...]] = (
-        "proposers", "aggregator", "layers", "samples", "max_tokens", "fallback", "name", "description",
+        "proposers", "aggregator", "layers", "samples", "max_tokens", "bench", "fallback", "name",
+        "description",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +40,7 @@ class MoA(Sequential):
         layers: int = 2,
         samples: int = 1,
         max_tokens: int | None = None,
+        bench: Sequence[Layer | str | Model] = (),
         fallback: str | Agent | Model | Sequence[str | Agent | Model] = (),
         name: str = "",
         description: str = "",
@@ -58,7 +61,7 @@ class MoA(Sequential):
             )
         # Quorum and minimum are checked against the width by the proposers, and inherited from the whole.
         own = {name: settings.pop(name) for name in ("quorum", "minimum", "grace") if name in settings}
-        team = Proposers(*proposers, samples=samples, max_tokens=max_tokens, **own)
+        team = Proposers(*proposers, samples=samples, max_tokens=max_tokens, bench=bench, **own)
         if isinstance(aggregator, Aggregator):
             if fallback:
                 raise ConfigError(
@@ -94,6 +97,7 @@ class MoA(Sequential):
             "proposers": [layer.to_config() for layer in self.proposers.layers],
             "aggregator": lead["aggregate"] if set(lead) == {"aggregate"} else lead,
             **({"layers": len(self.layers)} if len(self.layers) != 2 else {}),
+            **self.proposers.bench_config(),
             **self.proposers.options(),
             **self.settings.to_config(),
         }

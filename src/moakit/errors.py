@@ -213,7 +213,14 @@ class NotEnoughResponses(MoaError, ExceptionGroup[Exception]):
 
 
 class BudgetExceeded(MoaError):
-    """A limit in tokens or dollars was reached."""
+    """A limit in tokens or dollars was reached, and a call was not made.
+
+    `shared` says that other runs spend of it too, as they do of a server key's.
+    """
+
+    def __init__(self, message: str, *, shared: bool = False, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.shared = shared
 
 
 class DeadlineExceeded(MoaError):

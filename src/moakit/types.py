@@ -70,7 +70,8 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a run's ledger: a call that was made, whatever became of it.
 
-    `status` is "ok", "failed" or "cancelled" (dropped by a quorum, a deadline or the client);
+    `status` is "ok", "failed" or "cancelled" (dropped by a quorum, an agreement, a deadline
+    or the client);
     `error` names the error's class and `message` says what happened, both "" when it is "ok".
     A failed call has no `usage`. `left_out` is how many tokens of the references were left out to fit.
     """
@@ -94,7 +95,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     `response` is the final response and `text` its text; `references` are what the final layer saw;
     `layers` the responses of every layer; `calls` all calls, also failed ones; `failures` those that
     did not end "ok". `usage` and `cost` (dollars) are totals over all calls; `cost` is None when any
-    part is unknown. `degraded` says that something was dropped, cut or replaced. `duration` is in seconds.
+    part is unknown. `degraded` says that something failed, was cut, or came too late, so that it was dropped
+    or replaced; what was left out by choice, since the proposals agreed, does not count. `duration` is in
+    seconds.
     """
 
     text: str

@@ -47,6 +47,7 @@ WAITING = st.fixed_dictionaries(
     {},
     optional={
         "grace": st.floats(0, 100),
+        "agreement": st.floats(0.01, 1),
         "deadline": SECONDS,
         "timeout": SECONDS,
         "first_token": SECONDS,
@@ -59,13 +60,15 @@ WAITING = st.fixed_dictionaries(
         | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
         "reference_tokens": st.integers(1, 9999),
         "multiturn": st.booleans(),
+        "budget": st.floats(0.01, 10)
+        | st.fixed_dictionaries({"tokens": st.integers(1, 9999)}, optional={"dollars": st.floats(0.01, 10)}),
     },
 )
 COUNTS = st.fixed_dictionaries(
     {},
     optional={
         "samples": st.integers(1, 3), "quorum": st.just(1), "minimum": st.just(1),
-        "max_tokens": st.integers(1, 999),
+        "max_tokens": st.integers(1, 999), "bench": st.lists(SINGLE, max_size=2),
     },
 )  # fmt: skip
 NAMED = st.fixed_dictionaries({}, optional={"name": TEXT, "description": TEXT})
@@ -138,6 +141,11 @@ LAYERS = [
     MoA(["demo/planner", Agent("demo/skeptic", samples=2)], "demo/editor", layers=3, name="x", deadline=5),
     MoA(["demo/planner"], Aggregator("demo/editor", prompt="together"), quorum=1, grace=0),
     SelfMoA("demo/planner", samples=5),
+    SelfMoA("demo/planner", bench=["demo/skeptic"], agreement=0.9),
+    MoA(["demo/planner"], "demo/editor", layers=3, bench=[Agent("demo/skeptic", seed=1), "demo/editor"]),
+    Sequential(
+        Proposers("demo/planner", bench=[MoA(["demo/skeptic"], "demo/editor")], agreement=1), "demo/editor"
+    ),
     Sequential(
         Proposers("demo/planner", MoA(["demo/skeptic"], "demo/editor"), samples=2, deadline=3),
         Residual(Proposers("demo/storyteller")),

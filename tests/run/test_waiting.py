@@ -106,6 +106,21 @@ async def test_a_nested_ensembles_deadline_is_its_own(up, lab):
     assert "MoA at 0.0 took longer than 0.2 s" in str(caught.value)
 
 
+async def test_a_nested_ensemble_that_ran_out_of_time_degrades_the_run(up, lab):
+    class Either(moakit.Layer):
+        def __init__(self, first, second):
+            self.first, self.second = first, second
+
+        async def forward(self, prompt, references, run):
+            try:
+                return await run(self.first, prompt, references)
+            except moakit.DeadlineExceeded:
+                return await run(self.second, prompt, references)
+
+    answer = await Either(Sequential(lab("hang"), deadline=0.2), lab("a")).run("why")
+    assert answer.degraded and [call.status for call in answer.failures] == ["cancelled"]
+
+
 async def test_an_agents_timeout_is_its_own(up, lab):
     with Clock() as clock:
         answer = await MoA([lab("hang", timeout=0.1), lab("a")], lab("lead")).run("why")

@@ -51,6 +51,18 @@ async def test_another_aggregator(up, app):
     assert up.of("chief")[0].body["max_tokens"] == 9 and up.of("lead") == []
 
 
+async def test_a_bench(up, app):
+    up.behaves |= {"two": "status:401"}
+    assert (await ask(app, {"bench": ["lab/spare"]})).status == 200
+    assert sorted(models(up)) == sorted(["one", "two", "three", "spare", "lead"])
+    reply = await ask(app, {"bench": ["openai/gpt-4o"]})
+    assert (
+        reply.status == 400 and "'openai' is not a provider of this server" in reply.json["error"]["message"]
+    )
+    reply = await ask(app, {"bench": ["lab/spare"]}, model="deep")
+    assert reply.status == 400 and "takes no bench" in reply.json["error"]["message"]
+
+
 async def test_settings_of_waiting_and_failing(up, app):
     up.behaves |= {"one": "hang", "two": "say:a", "three": "say:b"}
     began = time.monotonic()

@@ -88,8 +88,9 @@ def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         MoA,
         _several(given.proposers, at(path, "proposers"), context),
         build(given.aggregator, at(path, "aggregator"), context),
+        bench=_several(given.bench, at(path, "bench"), context),
         fallback=_fallback(given.fallback, path, context),
-        **_options(given, path, "proposers", "aggregator", "fallback"),
+        **_options(given, path, "proposers", "aggregator", "bench", "fallback"),
     )
 
 
@@ -102,7 +103,8 @@ def _sequential(config: Mapping[str, Any], path: str, context: Context) -> Layer
 def _proposers(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, ProposeConfig, path)
     layers = _several(given.propose, at(path, "propose"), context)
-    return _made(path, Proposers, *layers, **_options(given, path, "propose"))
+    bench = _several(given.bench, at(path, "bench"), context)
+    return _made(path, Proposers, *layers, bench=bench, **_options(given, path, "propose", "bench"))
 
 
 def _aggregator(config: Mapping[str, Any], path: str, context: Context) -> Layer:

@@ -22,7 +22,7 @@ def changed(base: Any, changes: Mapping[str, Any]) -> Any:
     if all(key in changes for key in TEAM):
         kept = {key: value for key, value in base.items() if key != "layers"} if long else {}
         return {**kept, **changes}
-    alone = [key for key in (*TEAM, "layers", "samples", "fallback") if key in changes]
+    alone = [key for key in (*TEAM, "layers", "samples", "bench", "fallback") if key in changes]
     if alone:
         raise ConfigError(
             f"the ensemble is not of the short form, so it takes no {alone[0]}",

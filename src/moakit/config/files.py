@@ -14,6 +14,7 @@ from moakit.config import dotenv
 from moakit.config.build import Context, agents, build, endpoint_from
 from moakit.config.checks import checked, interpolated
 from moakit.config.discovery import discovered
+from moakit.config.key_budgets import check_key_budgets
 from moakit.config.keys import keys_from
 from moakit.config.schema import FileConfig, ServerConfig
 from moakit.errors import ConfigError, ShapeError, UnknownModel, UserError
@@ -74,6 +75,7 @@ class Config(Mapping[str, Layer]):
             raise UnknownModel(
                 "ensemble", given.default, self._ensembles, hint="`default` names one of [ensembles]"
             )
+        check_key_budgets(self.server_keys, self._ensembles.values())
         self._used = {
             agent.model.partition("/")[0] for layer in self._ensembles.values() for agent in agents(layer)
         }

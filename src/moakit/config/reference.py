@@ -12,7 +12,9 @@ from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
     AggregateConfig,
+    BudgetConfig,
     FileConfig,
+    KeyBudgetConfig,
     KeyConfig,
     MoAConfig,
     PriceConfig,
@@ -35,7 +37,7 @@ INHERITANCE = (
 
 # What holds where nothing is set and the schema alone cannot say it.
 _WORDS: Mapping[tuple[str, str], str] = {
-    ("Waiting", "quorum"): "all of fewer than three, else all but one",
+    ("Waiting", "quorum"): "all of fewer than three, else all but one of those that have not failed",
     ("Waiting", "grace"): "as long as the quorum took, at least 2",
     ("Waiting", "deadline"): f"{DEADLINE:g}; a layer of proposers leaves 40 % of it to the layers after it",
     ("Waiting", "first_token"): f"{FIRST_TOKEN:g} where the call is streamed",
@@ -48,6 +50,7 @@ _OPEN: Mapping[str, str] = {
     "propose": "list of layers",
     "proposers": "list of layers",
     "layers": "list of layers",
+    "bench": "list of layers",
     "aggregate": "layer",
     "aggregator": "layer",
     "residual": "layer",
@@ -58,6 +61,7 @@ _OPEN: Mapping[str, str] = {
     "keys": "list of texts or tables",
     "extra": "table",
     "price": "number or table",
+    "budget": "dollars or table",
 }
 
 
@@ -86,14 +90,18 @@ def json_schema() -> dict[str, Any]:
     found = {name: _closed(component) for name, component in components.items()}
     any_layer = {"$ref": "#/$defs/Layer"}
     layers = {"type": "array", "items": any_layer, "minItems": 1}
+    bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
+    dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
         (MoAConfig, "proposers", layers),
         (MoAConfig, "aggregator", any_layer),
+        (MoAConfig, "bench", bench),
         (MoAConfig, "fallback", agents),
         (SequentialConfig, "layers", layers),
         (ProposeConfig, "propose", layers),
+        (ProposeConfig, "bench", bench),
         (AggregateConfig, "aggregate", any_layer),
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
@@ -103,6 +111,7 @@ def json_schema() -> dict[str, Any]:
         (FileConfig, "ensembles", _tables(any_layer)),
         (FileConfig, "server", _ref(ServerConfig)),
         (ServerConfig, "keys", {"type": "array", "items": {"anyOf": [{"type": "string"}, _ref(KeyConfig)]}}),
+        (KeyConfig, "budget", {"anyOf": [dollars, _ref(KeyBudgetConfig)]}),
     ):
         _typed(found[kind.__name__]["properties"][key], what)
     prompt = {
@@ -118,6 +127,7 @@ def json_schema() -> dict[str, Any]:
     for component in found.values():
         if "prompt" in component["properties"]:
             _typed(component["properties"]["prompt"], prompt)
+            _typed(component["properties"]["budget"], {"anyOf": [dollars, _ref(BudgetConfig)]})
     name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
     agent = [name, _ref(AgentConfig)]
     own = {

@@ -13,6 +13,7 @@ Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 WholeNotNegative = Annotated[int, Meta(ge=0)]
 PriceOf = float | dict[str, Any]
+BudgetOf = float | dict[str, Any]
 
 
 def _doc(text: str) -> Meta:
@@ -25,6 +26,10 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     quorum: Annotated[Count | None, _doc("go on, after `grace`, once this many proposals are there")] = None
     grace: Annotated[NotNegative | None, _doc("seconds to wait for the rest once the quorum is there")] = None
     minimum: Annotated[Count | None, _doc("fewer proposals than this in the end are an error")] = None
+    agreement: Annotated[
+        Annotated[float, Meta(gt=0, le=1)] | None,
+        _doc("stop waiting once the proposals, two or more, agree this much, by their words"),
+    ] = None
     deadline: Annotated[Seconds | None, _doc("seconds for the whole run; on a layer, for that layer")] = None
     timeout: Annotated[Seconds | None, _doc("seconds for one call")] = None
     first_token: Annotated[
@@ -60,6 +65,17 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     multiturn: Annotated[
         bool | None, _doc("false sends the system message and the last user message only")
     ] = None
+    budget: Annotated[
+        BudgetOf | None,
+        _doc("what one run may spend; on a layer, there: dollars, or a table of `tokens` and `dollars`"),
+    ] = None
+
+
+class BudgetConfig(msgspec.Struct, kw_only=True, frozen=True):
+    """What one run may spend; what is not given is not limited."""
+
+    tokens: Annotated[Count | None, _doc("prompts and answers together")] = None
+    dollars: Annotated[Positive | None, _doc("needs a known price for every model")] = None
 
 
 class AgentConfig(msgspec.Struct, kw_only=True, frozen=True):
@@ -82,6 +98,7 @@ class ProposeConfig(Waiting, kw_only=True, frozen=True):
     """A layer of proposers."""
 
     propose: Annotated[list[Any], _doc("agents or ensembles, asked at once")]
+    bench: Annotated[list[Any], _doc("who takes the place of one that failed, in this order")] = []
     samples: Annotated[Count, _doc("draws made from each")] = 1
     max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
 
@@ -111,6 +128,7 @@ class MoAConfig(Waiting, kw_only=True, frozen=True):
         int, Meta(ge=2, description="depth with the aggregator: 2 is proposers, then aggregator")
     ] = 2
     samples: Annotated[Count, _doc("draws made from each proposer")] = 1
+    bench: Annotated[list[Any], _doc("who takes the place of a proposer that failed, in this order")] = []
     max_tokens: Annotated[Count | None, _doc("the longest proposal, in tokens")] = None
     fallback: Annotated[Any, _doc("agents that stand in when the aggregator fails")] = None
 
@@ -164,12 +182,22 @@ class ProviderConfig(msgspec.Struct, kw_only=True, frozen=True):
     ] = 5
 
 
+class KeyBudgetConfig(BudgetConfig, kw_only=True, frozen=True):
+    """What all requests with a key may spend together."""
+
+    per: Annotated[
+        Literal["hour", "day", "month", "total"],
+        _doc("it starts afresh with each of these in UTC; `total` with the server alone"),
+    ] = "total"
+
+
 class KeyConfig(msgspec.Struct, kw_only=True, frozen=True):
     """A key of the server's clients, with what holds for it; its text alone is the short form."""
 
     key: Annotated[str, _doc("the key, as `${VARIABLE}`")]
     name: Annotated[str, _doc("what it is called in messages; by default its place in the list")] = ""
     concurrency: Annotated[Count | None, _doc("requests at once with this key; one more is a 429")] = None
+    budget: Annotated[BudgetOf | None, _doc("what its requests may spend: dollars, or a table")] = None
 
     def __repr__(self) -> str:
         return f"KeyConfig({self.name!r})"
@@ -234,11 +262,13 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("price = { … }", PriceConfig),
     ("[ensembles.NAME], short form", MoAConfig),
     ("[ensembles.NAME], long form", SequentialConfig),
+    ("budget = { … }", BudgetConfig),
     ("a layer of proposers", ProposeConfig),
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
     ("a key of the server", KeyConfig),
+    ("a key's budget", KeyBudgetConfig),
 )
 """Every table of the file, in the order it is documented."""

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 from moakit.errors import ConfigError, MoaError, ShapeError, UserError
 from moakit.layers.agent import Agent, as_agent, as_layer
 from moakit.layers.base import Layer
+from moakit.layers.payable import check_payable
 from moakit.models.base import Model
+from moakit.policies.agreement import alike, words_of
 from moakit.policies.settings import Settings, settings_from
 from moakit.prompts import Layout
 from moakit.run.scope import References, Run
@@ -102,15 +104,15 @@ class Aggregator(Layer):
                 f"an aggregator gives one response, {self.agent!r} gives {width}",
                 hint="samples belong to proposers",
             )
+        check_payable("Aggregator", self)
 
 
 def best(references: References) -> Response:
-    """Return the reference whose words agree most with the others'; the longest of two."""
+    """Return the reference that is most alike the others; the longest of two."""
+    words = [words_of(reference.text) for reference in references]
 
-    def agreement(one: Response) -> tuple[float, int]:
-        words = set(one.text.lower().split())
-        others = [set(other.text.lower().split()) for other in references if other is not one]
-        shared = sum(len(words & other) / (len(words | other) or 1) for other in others)
-        return (shared if len(others) > 1 else 0.0, len(one.text))
+    def agreement(at: int) -> tuple[float, int]:
+        others = [alike(words[at], other) for place, other in enumerate(words) if place != at]
+        return (sum(others) if len(others) > 1 else 0.0, len(references[at].text))
 
-    return max(references, key=agreement)
+    return references[max(range(len(references)), key=agreement)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from moakit.errors import ConfigError, MoaError, ShapeError, nearest
 from moakit.layers.summary import Plan, Summary, summarize
@@ -14,6 +14,9 @@ from moakit.run.journey import Journey
 from moakit.run.scope import References, Run
 from moakit.run.stream import Stream
 from moakit.types import Answer, Prompt, Response, as_prompt
+
+if TYPE_CHECKING:
+    from moakit.run.purse import LastCall
 
 PARAMETERS = frozenset(
     [
@@ -100,10 +103,20 @@ class Layer:
                 found.extend(item for item in value if isinstance(item, Layer))
         return tuple(found)
 
+    def planned(self) -> tuple[Layer, ...]:
+        """Return the children a run asks when nothing fails; by default all."""
+        return self.children()
+
     def plan(self) -> Plan:
         """Return the calls and sequential steps of one run; by default the children's, one after another."""
-        plans = [child.plan() for child in self.children()]
+        plans = [child.plan() for child in self.planned()]
         return Plan(sum(plan.calls for plan in plans), sum(plan.steps for plan in plans))
+
+    def last_call(self, prompt: Prompt, references: References, run: Run) -> LastCall | None:
+        """Return what the call whose response is this layer's own may take, None when that is not known."""
+        from moakit.layers.outlook import last_call
+
+        return last_call(self, prompt, references, run)
 
     # Running
 
@@ -223,11 +236,13 @@ class Layer:
 
     def __repr__(self) -> str:
         head = ", ".join(f"{name}={value!r}" for name, value in self.options().items())
-        children = self.children()
-        if not children:
+        lines = [f"  {line}" for row in self._rows() for line in row.split("\n")]
+        if not lines:
             return f"{type(self).__name__}({head})"
-        lines = [f"  {line}" for row in _rows(children) for line in row.split("\n")]
         return "\n".join([f"{type(self).__name__}({head}", *lines, ")"])
+
+    def _rows(self) -> Iterator[str]:
+        return rows(self.children())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Layer) and (self is other or _same(self, other))
@@ -311,8 +326,11 @@ def _steps(path: str) -> list[int]:
     return steps
 
 
-def _rows(children: Sequence[Layer]) -> Iterator[str]:
-    """Yield the lines of the children, the same one in a row told once, as torch does."""
+def rows(children: Sequence[Layer], *, first: int = 0, label: str = "") -> Iterator[str]:
+    """Yield the lines of children, the same one in a row told once, as torch does.
+
+    `first` is the place of the first one; `label` stands before each.
+    """
     start = 0
     while start < len(children):
         shown = repr(children[start])
@@ -320,7 +338,10 @@ def _rows(children: Sequence[Layer]) -> Iterator[str]:
         while end < len(children) and repr(children[end]) == shown:
             end += 1
         count = end - start
-        yield f"({start}): {shown}" if count == 1 else f"({start}-{end - 1}): {count} x {shown}"
+        at = first + start
+        yield (
+            f"({at}): {label}{shown}" if count == 1 else f"({at}-{first + end - 1}): {label}{count} x {shown}"
+        )
         start = end
 
 

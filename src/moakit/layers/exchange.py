@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moakit.errors import CallError, ContextTooLong
+from moakit.errors import BudgetExceeded, CallError, ContextTooLong
 from moakit.events import CallFailed, CallRetried, CallStarted
 from moakit.layers.fitting import confirm, fitted, refitted
 from moakit.prompts import last_turn, without_tools
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 async def exchange(agent: Agent, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
-    """Return the one response of the agent or of the first fallback that gives one; raises `CallError`."""
+    """Return the one response of the agent or of the first fallback that gives one.
+
+    Raises `CallError` or `BudgetExceeded`.
+    """
     asking = _Exchange(agent, prompt, references, run)
     make = hedged if run.settings.hedge else ask
     while True:
@@ -42,7 +45,7 @@ async def exchange(agent: Agent, prompt: Prompt, references: References, run: Ru
                 cut=asking.cut,
             )
             return (asking.succeeded(reply),)
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             if not asking.goes_on(error):
                 raise
         except asyncio.CancelledError as error:
@@ -102,7 +105,7 @@ class _Exchange:
         """Enter a call that was dropped."""
         self._line.cancelled(error)
 
-    def goes_on(self, error: CallError) -> bool:
+    def goes_on(self, error: CallError | BudgetExceeded) -> bool:
         """Enter a failure; say whether another request follows, by this agent or a fallback."""
         if isinstance(error, ContextTooLong) and self._shortened(error):
             return True
@@ -111,7 +114,9 @@ class _Exchange:
         self._entry = None
         # What has been shown as the answer cannot be taken back by another model, only continued.
         shown = run.tail and run.journey.answered
-        again = shown and cut is not None and cut.again(error, last=self._single)
+        again = (
+            shown and cut is not None and isinstance(error, CallError) and cut.again(error, last=self._single)
+        )
         lost = shown and (cut is None or not cut.open)
         final = not again and (lost or self.alone)
         run.tell(CallFailed, error=error, final=final)

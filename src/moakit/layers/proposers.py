@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
-from moakit.layers.base import Layer
+from moakit.layers.base import Layer, rows
+from moakit.layers.payable import check_payable
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
@@ -19,9 +22,11 @@ class Proposers(Layer):
     """Runs agents, layers or ensembles at once; every response becomes a reference for the next layer.
 
     `samples` draws are made from each; `quorum`, `grace` (seconds), `minimum`, `deadline` (seconds for this
-    layer) and `strict` say how long to wait and for how many; `max_tokens` caps each response.
+    layer), `agreement` and `strict` say how long to wait and for how many; `max_tokens` caps each response.
+    The layers of the `bench` are asked only when a proposer has failed: the next one takes its place, each at
+    most once.
 
-    >>> Proposers("demo/planner", "demo/skeptic").shape(0)
+    >>> Proposers("demo/planner", "demo/skeptic", bench=["demo/storyteller"]).shape(0)
     2
     """
 
@@ -31,6 +36,7 @@ class Proposers(Layer):
         self,
         *layers: Layer | str | Model,
         samples: int = 1,
+        bench: Sequence[Layer | str | Model] = (),
         quorum: int | None = None,
         minimum: int | None = None,
         grace: float | None = None,
@@ -44,7 +50,11 @@ class Proposers(Layer):
             raise ConfigError("Proposers takes its proposers one by one", hint="write Proposers(*team)")
         if not isinstance(samples, int) or samples < 1:
             raise ConfigError(f"Proposers: samples = {samples!r} is not a whole number, 1 or more")
+        if not isinstance(bench, list | tuple):
+            raise ConfigError(f"Proposers: bench = {bench!r} is not a list", hint="pass a list of models")
         self.layers = tuple(as_layer(layer) for layer in layers)
+        # After the proposers, so that their addresses come after those.
+        self.bench = tuple(as_layer(layer) for layer in bench)
         self.samples = samples
         self.settings = settings_from(
             "Proposers",
@@ -79,10 +89,21 @@ class Proposers(Layer):
                 for draws in (self._draws(layer),)
                 for sample in range(draws)
             ]
-        return await side_by_side(units, run, timeout=timeout)
+        if not self.bench:
+            return await side_by_side(units, run, timeout=timeout)
+        bench = [
+            partial(run, layer, prompt, references, at=at, role="proposer")
+            for at, layer in enumerate(self.bench, len(self.layers))
+        ]
+        return await side_by_side(units, run, timeout=timeout, bench=bench)
 
     def shape(self, references: int | None) -> int | None:
-        """Return the sum of what the layers give, times the samples."""
+        """Return the sum of what the layers give, times the samples.
+
+        The bench has to fit as well, but adds nothing.
+        """
+        for layer in self.bench:
+            layer.shape(references)
         total = 0
         for layer in self.layers:
             given = layer.shape(references)
@@ -90,6 +111,10 @@ class Proposers(Layer):
                 return None
             total += given * self.samples
         return total
+
+    def planned(self) -> tuple[Layer, ...]:
+        """Return the proposers: nobody plans with the bench."""
+        return self.layers
 
     def plan(self) -> Plan:
         """Return the sum of the calls, and the steps of the longest."""
@@ -109,17 +134,32 @@ class Proposers(Layer):
         return clone
 
     def to_config(self) -> Any:
-        """Return `{"propose": […]}` with the settings."""
+        """Return `{"propose": […]}` with the bench and the settings."""
         samples = {"samples": self.samples} if self.samples != 1 else {}
         team = [layer.to_config() for layer in self.layers]
-        return {"propose": team, **samples, **self.settings.to_config()}
+        return {"propose": team, **self.bench_config(), **samples, **self.settings.to_config()}
+
+    def bench_config(self) -> dict[str, Any]:
+        """Return `{"bench": […]}`, or nothing where nobody sits on it."""
+        return {"bench": [layer.to_config() for layer in self.bench]} if self.bench else {}
+
+    def _rows(self) -> Iterator[str]:
+        yield from rows(self.layers)
+        yield from rows(self.bench, first=len(self.layers), label="bench: ")
 
     def _measure(self) -> None:
+        for layer in self.bench:
+            if isinstance(layer, Agent) and layer.samples != 1:
+                raise ConfigError(
+                    f"Proposers: {layer.model} on the bench has samples = {layer.samples}",
+                    hint="it stands in for one response; name it several times",
+                )
         width = sum(self._draws(layer) for layer in self.layers)
         for name, value in (("quorum", self.settings.quorum), ("minimum", self.settings.minimum)):
             if value is not None and value > width:
                 raise ConfigError(f"Proposers: {name} = {value} of only {width} proposers")
         self._single = width == len(self.layers)
+        check_payable("Proposers", self)
 
     def _draws(self, layer: Layer) -> int:
         return self.samples * (layer.samples if isinstance(layer, Agent) else 1)

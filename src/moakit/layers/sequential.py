@@ -8,6 +8,7 @@ from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
 from moakit.layers.agent import Agent, as_layer
 from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
+from moakit.layers.payable import check_payable
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.prompts import continues
@@ -39,6 +40,7 @@ class Sequential(Layer):
         self.name = name
         self.description = description
         self.settings = settings_from(name or type(self).__name__, self.words, **settings)
+        check_payable(name or type(self).__name__, self)
         self.shape(None)
         # What such a layer gives is known only when it runs, so the next one is asked then.
         self._open = tuple(layer.shape(None) is None for layer in self.layers)

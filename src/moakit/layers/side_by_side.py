@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeGuard
 
 from moakit.errors import DeadlineExceeded, MoaError, NotEnoughResponses, UserError
+from moakit.policies.agreement import AGREED, Agreement
 from moakit.policies.quorum import collect, quorum_for
+from moakit.policies.refill import Refill, StandIn
+from moakit.policies.settings import Settings
 from moakit.run.scope import References, Run
 from moakit.types import Response
 
 SHARE = 0.6
 """How much of the time left a layer may use when other layers come after it."""
+NOBODY: tuple[Exception, ...] = ()
 
 
 def share(run: Run, deadline: float | None = None) -> float:
@@ -29,22 +33,38 @@ def share(run: Run, deadline: float | None = None) -> float:
 
 
 async def side_by_side(
-    units: Sequence[Coroutine[Any, Any, Sequence[Response]]], run: Run, *, timeout: float
+    units: Sequence[Coroutine[Any, Any, Sequence[Response]]],
+    run: Run,
+    *,
+    timeout: float,
+    bench: Sequence[StandIn] = (),
 ) -> References:
     """Run the units at once and return their responses in the order the units were given.
 
-    Raises `NotEnoughResponses` with every cause when fewer than `minimum` are there in the end; when
-    `strict`, the first failure.
+    One that fails is replaced by the next of the `bench`, whose responses stand in its place. Raises
+    `NotEnoughResponses` with every cause when fewer than `minimum` are there in the end; when `strict`, the
+    first failure that was not made up for.
     """
     settings = run.settings
     width = len(units)
     strict = bool(settings.strict)
-    create = run.journey.loop.create_task
+    loop = run.journey.loop
+    create = loop.create_task
     tasks = [create(unit) for unit in units]
 
-    quorum = width if strict else quorum_for(width, settings.quorum)
-    await collect(
-        tasks, quorum=quorum, grace=settings.grace, timeout=timeout, strict=strict, bearable=_bearable
+    minimum = width if strict else min(settings.minimum or 1, width)
+    quorum, least = (width, width) if strict else quorum_for(width, settings.quorum, minimum)
+    refill = Refill(bench, until=run.deadline_at, loop=loop) if bench else None
+    ended = await collect(
+        tasks,
+        quorum=quorum,
+        least=least,
+        grace=settings.grace,
+        timeout=timeout,
+        strict=strict,
+        bearable=_bearable,
+        refill=refill,
+        agreed=None if strict or settings.agreement is None else _agreement(settings, minimum),
     )
     responses: list[Response] = []
     causes: list[Exception] = []
@@ -58,13 +78,22 @@ async def side_by_side(
             causes.append(error)
         else:
             raise error
-    if run.dropped:
+    replaced = refill.replaced if refill is not None else NOBODY
+    if causes or replaced or (run.dropped and ended != AGREED):
         run.degrade()
+    if run.dropped:
         if strict and causes:
             raise causes[0]
-        minimum = width if strict else min(settings.minimum or 1, width)
-        _check_enough(run, len(responses), minimum, causes, timeout)
+        if len(responses) < minimum:
+            late = run.dropped - len(causes)
+            slow = [_too_late(late, timeout, run.path)] if late else []
+            raise _not_enough(run, len(responses), minimum, [*replaced, *causes, *slow])
     return tuple(responses)
+
+
+def _agreement(settings: Settings, minimum: int) -> Callable[[Sequence[Response]], bool]:
+    agreement = Agreement(settings.agreement or 1.0, measure=settings.measure, least=minimum)
+    return lambda responses: agreement(response.text for response in responses)
 
 
 def _bearable(error: BaseException) -> TypeGuard[MoaError]:
@@ -72,22 +101,19 @@ def _bearable(error: BaseException) -> TypeGuard[MoaError]:
     return isinstance(error, MoaError) and not isinstance(error, UserError)
 
 
-def _check_enough(run: Run, got: int, minimum: int, causes: list[Exception], timeout: float) -> None:
-    if got >= minimum:
-        return
-    late = run.dropped - len(causes)
-    if late:
-        causes.append(
-            DeadlineExceeded(
-                f"{late} did not answer within {timeout:.3g} s", path=run.path, hint="raise `deadline`"
-            )
-        )
+def _too_late(late: int, timeout: float, path: str) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"{late} did not answer within {timeout:.3g} s", path=path, hint="raise `deadline`"
+    )
+
+
+def _not_enough(run: Run, got: int, minimum: int, causes: list[Exception]) -> NotEnoughResponses:
     where = (
         f"layer {int(run.path) + 1}" if run.path.isdecimal() else f"{type(run.layer).__name__} at {run.path}"
     )
     place = where if run.path else type(run.layer).__name__
     if not got:
-        raise NotEnoughResponses(f"no proposer answered ({place})", causes)
-    raise NotEnoughResponses(
+        return NotEnoughResponses(f"no proposer answered ({place})", causes)
+    return NotEnoughResponses(
         f"only {got} of the {minimum} proposers that are needed answered ({place})", causes
     )

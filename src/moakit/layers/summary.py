@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from moakit.models import prices
@@ -108,7 +109,7 @@ def _row(path: str, step: Layer, takes: int | None, gives: int | None, *, prompt
     cost: float | None = 0.0
     seen = 0
     longest = answer
-    for _, inner in step.named_layers():
+    for inner in _planned(step):
         model = getattr(inner, "bound", None)
         if model is None:
             continue
@@ -132,6 +133,12 @@ def _row(path: str, step: Layer, takes: int | None, gives: int | None, *, prompt
         cost,
         seconds,
     )
+
+
+def _planned(layer: Layer) -> Iterator[Layer]:
+    yield layer
+    for child in layer.planned():
+        yield from _planned(child)
 
 
 def _cost(model: object, usage: Usage) -> float | None:

@@ -238,7 +238,7 @@ class Commentary:
 def tail_of(layer: Layer) -> Agent | None:
     """Return the agent at the tail of a layer, None when there is none."""
     while not isinstance(layer, Agent):
-        children = layer.children()
+        children = layer.planned()
         if not children:
             return None
         layer = children[-1]
@@ -247,7 +247,7 @@ def tail_of(layer: Layer) -> Agent | None:
 
 def _address_of_tail(layer: Layer) -> str:
     steps: list[str] = []
-    while not isinstance(layer, Agent) and (children := layer.children()):
+    while not isinstance(layer, Agent) and (children := layer.planned()):
         steps.append(str(len(children) - 1))
         layer = children[-1]
     return ".".join(steps)

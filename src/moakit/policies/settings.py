@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from moakit.errors import ConfigError, MoaError, nearest
+from moakit.policies.agreement import Measure
+from moakit.policies.budget import limits_from
 from moakit.prompts.layouts import Layout, Template, layout_named
 
 
@@ -16,6 +19,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quorum: go on, after `grace`, once this many proposals are there.
     grace: seconds to wait for the rest then; by default as long as the quorum took, at least 2.
     minimum: fewer proposals than this in the end are `NotEnoughResponses`.
+    agreement: stop waiting once the proposals, two or more, agree this much, 0 to 1.
+    measure: how much they agree: a function from texts to a number; by default, by their words.
     deadline: seconds for the whole run; on a layer, for that layer.
     timeout, first_token, idle: seconds for one call, to its first token, between two tokens.
     retries: attempts of a call after the first.
@@ -28,11 +33,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "together", a `Template` or a function.
     multiturn: False shows models the system message and the last user message only.
+    budget: dollars that one run may spend here, or a table of `tokens` and `dollars`.
     """
 
     quorum: int | None = None
     grace: float | None = None
     minimum: int | None = None
+    agreement: float | None = None
+    measure: Measure | None = None
     deadline: float | None = None
     timeout: float | None = None
     first_token: float | None = None
@@ -47,10 +55,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hedge: bool | None = None
     prompt: Layout | None = None
     multiturn: bool | None = None
+    budget: float | Mapping[str, float] | None = None
 
     def over(self, outer: Settings) -> Settings:
-        """Return these settings with the gaps filled from the layer around; a deadline is never inherited."""
-        if self is NO_SETTINGS and outer.deadline is None:
+        """Return these settings, gaps filled from the layer around; not so the deadline and the budget."""
+        if self is NO_SETTINGS and outer.deadline is None and outer.budget is None:
             return outer
         merged = {
             name: getattr(outer, name) if (own := getattr(self, name)) is None else own for name in INHERITED
@@ -62,17 +71,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
     def to_config(self) -> dict[str, Any]:
-        """Return the settings as plain data; a prompt given as a function has no configuration."""
+        """Return the settings as plain data; what is given as a function has no configuration."""
         config = self.given()
         prompt = config.get("prompt")
         if isinstance(prompt, Template):
             config["prompt"] = prompt.changed()
         elif prompt is not None and not isinstance(prompt, str):
             raise MoaError("a prompt that is a function has no configuration", hint="use a Template")
+        if self.measure is not None:
+            raise MoaError("a measure is a function, so it has no configuration", hint="set it in Python")
         return config
 
 
-INHERITED = tuple(name for name in Settings.__struct_fields__ if name != "deadline")
+INHERITED = tuple(name for name in Settings.__struct_fields__ if name not in ("deadline", "budget"))
 NO_SETTINGS = Settings()
 DEFAULTS = Settings(
     minimum=1,
@@ -124,6 +135,14 @@ def settings_from(owner: str, words: tuple[str, ...] = (), **given: Any) -> Sett
         elif name == "prompt":
             layout_named(value)
             continue
+        elif name == "budget":
+            limits_from(owner, value)
+            continue
+        elif name == "agreement":
+            good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+            wanted = "a number above 0, at most 1"
+        elif name == "measure":
+            good, wanted = callable(value), "a function from texts to a number"
         else:
             good, wanted = isinstance(value, bool), "true or false"
         if not good:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moakit.errors import BadResponse, CallError, ContentFiltered, RateLimited
+from moakit.errors import BadResponse, BudgetExceeded, CallError, ContentFiltered, RateLimited
 from moakit.events import CallRetried
 from moakit.models import tokens
 from moakit.models.base import Model, Reply
@@ -18,6 +18,7 @@ from moakit.policies.timers import Timers
 from moakit.run.continuation import Cut
 from moakit.run.ear import Ear
 from moakit.run.ledger import Attempts
+from moakit.run.purse import Paid
 from moakit.run.race import Lane, LaneEar
 from moakit.run.scope import Run
 from moakit.types import Message
@@ -35,12 +36,13 @@ async def ask(
     cut: Cut | None = None,
     lane: Lane | None = None,
 ) -> Reply:
-    """Return the model's reply, asking again as the retry policy says; raises `CallError`.
+    """Return the model's reply, asking again as the retry policy says; raises `CallError`, `BudgetExceeded`.
 
     `timeout` in seconds is the agent's own, before the provider's and the settings'. `alone` says that no
     fallback could answer in its place. `cut` keeps what is shown, for another to continue; `lane` is this
     call's in a race of two.
     """
+    model = model if run.purse is None else Paid(model, run.purse)
     asking = _Asking(run, model, attempts, timeout=timeout, alone=alone, cut=cut, lane=lane)
     while True:
         try:
@@ -53,6 +55,9 @@ async def ask(
             wait = asking.failed(error)
             if wait is None:
                 raise
+        except BudgetExceeded:
+            asking.unpaid()
+            raise
         finally:
             asking.end()
         await asyncio.sleep(wait)
@@ -177,6 +182,12 @@ class _Asking:
         elif route is not None and error.code != OPEN:
             route.breaker.failed(error, run.journey.loop.time())
         return wait
+
+    def unpaid(self) -> None:
+        """Take back an attempt for which there was no money."""
+        self._attempts.count -= 1
+        if self._permit is not None:
+            self._permit.withdraw()
 
     def _wait(self, error: CallError) -> float | None:
         run, route = self._run, self._route

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from moakit.errors import CallError
+from moakit.errors import BudgetExceeded, CallError
 from moakit.models.base import Model, Reply
 from moakit.run.call import ask
 from moakit.run.continuation import Cut
@@ -86,7 +86,7 @@ class _Entrant(NamedTuple):
     def lost(self) -> None:
         """Enter an attempt that did not win."""
         error = None if self.task.cancelled() else self.task.exception()
-        if isinstance(error, CallError):
+        if isinstance(error, CallError | BudgetExceeded):
             self.entry.failed(error)
         else:
             self.entry.failed(CallError("dropped: the other attempt was faster"), "cancelled")

@@ -9,6 +9,7 @@ from typing import Any
 
 from moakit.errors import DeadlineExceeded, ShapeError
 from moakit.events import Delta, Event, RunFailed, RunFinished, RunStarted
+from moakit.policies.budget import Budget, limits_from
 from moakit.policies.clock import clock_of
 from moakit.policies.deadline import Deadline
 from moakit.policies.routes import routes_of
@@ -21,12 +22,14 @@ class Journey:
     """The state of one run, shared by the scopes of its layers and by nothing else.
 
     `streaming` says that the tail's tokens are wanted, `proposers` that everyone's are. `watched` says that
-    somebody reads the events at all; without a reader none are made.
+    somebody reads the events at all; without a reader none are made. `budgets` are those that the run shares
+    with others.
     """
 
     __slots__ = (
-        "_name", "_readers", "answered", "calls", "clock", "degraded", "gate", "layers", "loop", "parameters",
-        "proposers", "references", "routes", "run_id", "started", "streaming", "told", "watched",
+        "_budgets", "_name", "_readers", "answered", "calls", "clock", "degraded", "gate", "layers", "loop",
+        "parameters", "proposers", "references", "routes", "run_id", "started", "streaming", "told",
+        "watched",
     )  # fmt: skip
 
     def __init__(
@@ -38,6 +41,7 @@ class Journey:
         gate: Gate | None = None,
         streaming: bool = False,
         proposers: bool = False,
+        budgets: Sequence[Budget] = (),
     ) -> None:
         self.run_id = f"run_{os.urandom(8).hex()}"
         self.loop = asyncio.get_running_loop()
@@ -57,6 +61,7 @@ class Journey:
         self.watched = bool(readers)
         self._readers = tuple(readers)
         self._name = name
+        self._budgets = budgets
 
     def emit(self, event: Event) -> None:
         """Tell every reader."""
@@ -80,7 +85,17 @@ class Journey:
             scope.tell(RunStarted, ensemble=self._name or type(layer).__name__)
         try:
             with Deadline(scope.deadline_at, lambda: _too_late(deadline), clock=self.clock):
-                responses = checked(layer, "", await layer.forward(prompt, NO_REFERENCES, scope))
+                budgets = self._budgets
+                if layer.settings.budget is not None:
+                    limits = limits_from(self._name, layer.settings.budget)
+                    title = repr(self._name) if self._name else "this run"
+                    budgets = [*budgets, Budget(limits, name=f"the budget of {title}")]
+                given = (
+                    await scope.paying(budgets, None, prompt, NO_REFERENCES)
+                    if budgets
+                    else await layer.forward(prompt, NO_REFERENCES, scope)
+                )
+                responses = checked(layer, "", given)
             answer = self._answer(self._only(layer, responses))
         except Exception as error:
             scope.tell(RunFailed, error=error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from moakit.errors import AuthenticationFailed, CallError
+from moakit.errors import AuthenticationFailed, BudgetExceeded, CallError
 from moakit.events import CallFailed, CallFinished
 from moakit.models import prices
 from moakit.types import Call, Response
@@ -76,12 +76,14 @@ class Entry:
             run.tell(CallFinished, response=response)
         return response
 
-    def failed(self, error: CallError, status: str = "failed") -> None:
+    def failed(self, error: CallError | BudgetExceeded, status: str = "failed") -> None:
         """Enter a failure; whoever knows whether it is final tells of it."""
         run, model = self._run, self._model
         made = self._attempts.count - self._before
         # A refused call is not billed; one that was cut off may have been, and nobody knows for how much.
-        refused = not made or error.status is not None or isinstance(error, AuthenticationFailed)
+        refused = (
+            not made or isinstance(error, AuthenticationFailed | BudgetExceeded) or error.status is not None
+        )
         free = refused or not prices.may_cost(model.endpoint, model.name)
         run.record(
             Call(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
-from moakit.errors import ConfigError, DeadlineExceeded, ShapeError
+from moakit.errors import BudgetExceeded, ConfigError, DeadlineExceeded, ShapeError
 from moakit.events import Event, LayerFinished, LayerStarted
+from moakit.policies.budget import Budget, limits_from
 from moakit.policies.deadline import Deadline
 from moakit.policies.settings import NO_SETTINGS, Settings
 from moakit.types import Call, Prompt, Response
 
 if TYPE_CHECKING:
     from moakit.run.journey import Journey
+    from moakit.run.purse import LastCall, Purse
 
 References: TypeAlias = tuple[Response, ...]
 NO_REFERENCES: References = ()
@@ -32,19 +34,22 @@ class Runnable(Protocol):
     def children(self) -> Sequence[Runnable]:
         """Return the layers inside this one, in the order of their addresses."""
 
+    def last_call(self, prompt: Prompt, references: References, run: Run) -> LastCall | None:
+        """Return what the call whose response is the layer's own may take, None when that is not known."""
+
 
 class Run:
     """One layer's view of a run: `await run(layer, prompt, references)` runs another layer inside it.
 
     `path` is this layer's address; `tail` says that its response is the answer; `role` what its calls are
     called; `settings` what holds here; `parameters` the request's sampling, which is for the tail alone;
-    `remaining` the seconds until the deadline; `shift` what agents here add to their seeds, so that samples
-    differ.
+    `remaining` the seconds until the deadline; `purse` what calls here are paid from, None without a budget;
+    `shift` what agents here add to their seeds, so that samples differ.
     """
 
     __slots__ = (
-        "_counts", "deadline_at", "dropped", "journey", "layer", "parameters", "path", "role", "sample",
-        "settings", "shift", "tail",
+        "_counts", "deadline_at", "dropped", "journey", "layer", "parameters", "path", "purse", "role",
+        "sample", "settings", "shift", "tail",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +64,7 @@ class Run:
         role: str,
         sample: int | None = None,
         shift: int = 0,
+        purse: Purse | None = None,
     ) -> None:
         self.journey = journey
         self.layer = layer
@@ -69,6 +75,7 @@ class Run:
         self.role = role
         self.sample = sample
         self.shift = shift
+        self.purse = purse
         self.parameters: Mapping[str, Any] = journey.parameters if tail else NO_PARAMETERS
         self.dropped = 0
         self._counts: dict[str, int] | None = None
@@ -131,12 +138,13 @@ class Run:
             role=role or self.role,
             sample=sample,
             shift=shift,
+            purse=None if self.purse is None else self.purse.inside(tail=tail),
         )
         references = tuple(references)
         if scope.tail:
             self.journey.references = references
         seconds = own.deadline or deadline
-        if layer.leaf and seconds is None:
+        if layer.leaf and seconds is None and own.budget is None:
             # Nothing to add: the leaf tells of itself, and each coroutine around a call is paid for.
             return cast("Coroutine[Any, Any, References]", layer.forward(prompt, references, scope))
         return scope.perform(prompt, references, seconds)
@@ -147,7 +155,13 @@ class Run:
         watched = self.journey.watched and not layer.leaf
         if watched:
             self.tell(LayerStarted, name=type(layer).__name__)
-        if seconds is None:
+        if layer.settings.budget is not None:
+            budget = Budget(
+                limits_from(type(layer).__name__, layer.settings.budget),
+                name=f"the budget of {type(layer).__name__} at {self.path}",
+            )
+            responses = await self.paying([budget], seconds, prompt, references)
+        elif seconds is None:
             responses = await layer.forward(prompt, references, self)
         else:
             responses = await self.within(seconds, prompt, references)
@@ -168,6 +182,47 @@ class Run:
             role=self.role,
             sample=sample,
             shift=self.shift * samples + sample,
+            purse=self.purse,
+        )
+
+    async def paying(
+        self, budgets: Sequence[Budget], seconds: float | None, prompt: Prompt, references: References
+    ) -> Sequence[Response]:
+        """Run this scope's own layer on these budgets too, in which its last call's share is held back."""
+        from moakit.run.purse import Fund, Purse, hold
+
+        funds = [Fund(budget) for budget in budgets]
+        self.purse = (self.purse or Purse(())).having(funds)
+        last = self.layer.last_call(prompt, references, self)
+        try:
+            if last is not None:
+                try:
+                    hold(funds, last)
+                except BudgetExceeded as error:
+                    # Nothing is spent for an answer that could not be paid.
+                    if last.needed:
+                        self._refuse(last.estimates[0].model.name, error)
+                        raise
+            if seconds is not None:
+                return await self.within(seconds, prompt, references)
+            return await self.layer.forward(prompt, references, self)
+        finally:
+            for fund in funds:
+                fund.free()
+
+    def _refuse(self, model: str, error: BudgetExceeded) -> None:
+        """Enter the call that could not be paid in the ledger."""
+        self.record(
+            Call(
+                path=self.path,
+                model=model,
+                role=self.role,
+                status="failed",
+                cost=0.0,
+                attempts=0,
+                error=type(error).__name__,
+                message=str(error),
+            )
         )
 
     async def within(self, seconds: float, prompt: Prompt, references: References) -> Sequence[Response]:
@@ -178,13 +233,17 @@ class Run:
         name = type(self.layer).__name__
         with Deadline(
             self.deadline_at,
-            lambda: DeadlineExceeded(
-                f"{name} at {self.path or 'the root'} took longer than {seconds:g} s",
-                path=self.path,
-                hint="raise `deadline`, or set one on the layers inside: they go on with what they have",
-            ),
+            lambda: self._too_late(name, seconds),
         ):
             return await self.layer.forward(prompt, references, self)
+
+    def _too_late(self, name: str, seconds: float) -> DeadlineExceeded:
+        self.degrade()
+        return DeadlineExceeded(
+            f"{name} at {self.path or 'the root'} took longer than {seconds:g} s",
+            path=self.path,
+            hint="raise `deadline`, or set one on the layers inside: they go on with what they have",
+        )
 
     def tell(self, kind: type[Event], **fields: Any) -> None:
         """Emit an event from this layer, if anybody is listening."""
@@ -194,9 +253,13 @@ class Run:
             journey.emit(kind(run_id=journey.run_id, path=self.path, at=at, **fields))
 
     def record(self, call: Call) -> None:
-        """Enter a call in the run's ledger."""
+        """Enter a call in the run's ledger.
+
+        One that failed, or whose references were cut, degrades the run. One that was cancelled does not:
+        whoever dropped it knows whether that was by choice.
+        """
         self.journey.calls.append(call)
-        if call.status != "ok" or call.left_out:
+        if call.status == "failed" or call.left_out:
             self.journey.degraded = True
 
     def degrade(self) -> None:

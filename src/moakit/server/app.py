@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from moakit.config.key_budgets import key_budgets
 from moakit.models import pools
 from moakit.server.access import Access
 from moakit.server.chat import Chat
@@ -37,9 +38,10 @@ class Application:
         self.load = Load(config.server, config.server_keys)
         health = Health(self.load)
         models = Models(config)
+        budgets = key_budgets(config.server_keys)
         chats = {
-            "/v1": Chat(config, self.load, overrides=overrides),
-            "/openwebui/v1": Chat(config, self.load, overrides=overrides, openwebui=True),
+            "/v1": Chat(config, self.load, overrides=overrides, budgets=budgets),
+            "/openwebui/v1": Chat(config, self.load, overrides=overrides, budgets=budgets, openwebui=True),
         }
         self._direct: dict[str, ASGIApp] = {f"{base}/chat/completions": chat for base, chat in chats.items()}
         self.routes = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from moakit.policies.admission import Overloaded
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from moakit.config import Config
     from moakit.policies.admission import Admission
+    from moakit.policies.budget import Budget
     from moakit.server.health import Load
     from moakit.types import Answer
 
@@ -40,10 +42,19 @@ STOPPING = Failure(
 class Chat:
     """The endpoint."""
 
-    def __init__(self, config: Config, load: Load, *, overrides: bool, openwebui: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        load: Load,
+        *,
+        overrides: bool,
+        budgets: Mapping[str, Budget] | None = None,
+        openwebui: bool = False,
+    ) -> None:
         self._config = config
         self._load = load
         self._overrides = overrides
+        self._budgets = budgets or {}
         self._openwebui = openwebui
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +131,10 @@ class Chat:
             admission.leave(began)
 
     def _fitted(self, work: Work, scope: Scope) -> Work:
-        """Return the work as it is to be done: for Open WebUI with its extras, a background task small."""
+        """Return the work as it is to be done: on the key's budget, as Open WebUI wants it."""
+        budget = self._budgets.get(scope[WHO]) if self._budgets else None
+        if budget is not None:
+            work = work._replace(budgets=(budget,))
         headers, server = scope["headers"], self._config.server
         dialect = self._openwebui or speaks(headers, server.openwebui)
         if dialect:
@@ -145,7 +159,7 @@ class Chat:
 
     async def _whole(self, work: Work, send: Send) -> None:
         """Send the answer as one JSON object."""
-        journey = Journey(name=work.name, parameters=work.parameters)
+        journey = Journey(name=work.name, parameters=work.parameters, budgets=work.budgets)
         try:
             answer = await self._run(journey, work)
             usage = usage_of(answer, report=self._config.server.usage)
@@ -173,6 +187,7 @@ class Chat:
             gate=outlet,
             streaming=True,
             proposers=work.events,
+            budgets=work.budgets,
         )
         outlet.attend(journey)
         try:

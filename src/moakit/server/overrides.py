@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moakit.config.build import agents
 from moakit.config.changes import changed
 from moakit.errors import InvalidRequest, UserError
+from moakit.policies.budget import Limits, limits_from
 from moakit.policies.settings import DEADLINE
 from moakit.server.bounds import check_calls, check_changes
 
@@ -27,7 +28,11 @@ def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> L
     most_seconds = max(config.server.max_deadline, ensemble.settings.deadline or DEADLINE)
     check_changes(changes, most_calls=most_calls, most_seconds=most_seconds)
     try:
+        if "budget" in changes:
+            changes = {**changes, "budget": _lowered(ensemble.settings.budget, changes["budget"])}
         layer = config.agent(changed(ensemble.to_config(), changes), "moa")
+    except InvalidRequest:
+        raise
     except UserError as error:
         raise InvalidRequest(error.message, param="moa", hint=error.hint) from error
     for agent in agents(layer):
@@ -36,6 +41,22 @@ def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> L
             raise InvalidRequest(f"{provider!r} is not a provider of this server", param="moa")
     check_calls(layer.plan().calls, most_calls)
     return layer
+
+
+def _lowered(budget: Any, asked: Any) -> Any:
+    """Return the budget a request asks for, as far as it is no higher; what it leaves out stays."""
+    if budget is None:
+        return asked
+    have = limits_from("moa", budget)
+    wanted = have if asked is None else limits_from("moa", asked)
+    kept: dict[str, float] = {}
+    for unit in Limits._fields:
+        most, value = getattr(have, unit), getattr(wanted, unit)
+        if most is not None and value is not None and value > most:
+            raise InvalidRequest(f"budget: {value:g} {unit} are more than the {most:g} of the ensemble",
+                                 param="moa.budget", hint="a request may lower it")  # fmt: skip
+        kept |= {} if most is value is None else {unit: most if value is None else value}
+    return kept
 
 
 def _refuse(value: Any, path: str) -> None:

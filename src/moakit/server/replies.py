@@ -70,16 +70,22 @@ def failure_of(error: BaseException) -> Failure:
         return _failure_of_call(error, text)
     if isinstance(error, DeadlineExceeded):
         return Failure(504, text, kind="timeout_error", code="deadline_exceeded", should_retry=False)
-    if isinstance(error, BudgetExceeded):
-        return Failure(402, text, code="budget_exceeded", should_retry=False)
-    if isinstance(error, Overloaded):
-        # Nothing was run, so a client's own retries are welcome, when there is room.
-        return Failure(503, f"the server is busy: {text}", kind="server_error", code="server_overloaded",
-                       retry_after=error.retry_after, should_retry=True)  # fmt: skip
+    if isinstance(error, BudgetExceeded | Overloaded):
+        return _failure_of_limit(error, text)
     if isinstance(error, MoaError):
         return Failure(500, text, kind="server_error", should_retry=False)
     _log.error("an unexpected error", exc_info=error)
     return INTERNAL
+
+
+def _failure_of_limit(error: BudgetExceeded | Overloaded, text: str) -> Failure:
+    if isinstance(error, Overloaded):
+        # Nothing was run, so a client's own retries are welcome, when there is room.
+        return Failure(503, f"the server is busy: {text}", kind="server_error", code="server_overloaded",
+                       retry_after=error.retry_after, should_retry=True)  # fmt: skip
+    if error.shared:
+        return Failure(429, text, kind="insufficient_quota", code="insufficient_quota", should_retry=False)
+    return Failure(400, text, code="budget_exceeded", should_retry=False)
 
 
 def _failure_of_call(error: CallError, text: str) -> Failure:

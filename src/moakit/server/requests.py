@@ -12,6 +12,7 @@ import msgspec
 from moakit.errors import InvalidRequest, MoaError
 from moakit.layers import Layer
 from moakit.observe.openwebui import Shown
+from moakit.policies.budget import Budget
 from moakit.server.bounds import MOST_NESTING, check_messages, check_nesting, check_sampling, check_tokens
 from moakit.server.listing import served
 from moakit.server.overrides import NEVER, overridden
@@ -52,6 +53,7 @@ class Work(NamedTuple):
     events: bool
     dialect: bool = False
     show: Shown = "reasoning"
+    budgets: tuple[Budget, ...] = ()
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

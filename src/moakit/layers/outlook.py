@@ -1,0 +1,84 @@
+"""What the call that ends a layer may take, told before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moakit.layers.agent import Agent
+from moakit.layers.aggregator import Aggregator
+from moakit.layers.base import Layer
+from moakit.layers.proposers import Proposers
+from moakit.layers.residual import Residual
+from moakit.layers.sequential import Sequential
+from moakit.models.estimates import LENGTHS, Estimate, estimate_call, longest_answer
+from moakit.models.tokens import estimate
+from moakit.policies.settings import Settings
+from moakit.prompts import Template, compose, continues, last_turn
+from moakit.run.purse import LastCall
+from moakit.run.scope import References, Run
+from moakit.types import Prompt
+
+STAND_IN = "x"
+"""What stands in the prompt for a reference that is not written yet."""
+
+
+def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) -> LastCall | None:
+    """Return the estimates, with every reference as long as it may become; None for a layer of one's own."""
+    given = [estimate(reference.text) for reference in references]
+    settings = run.settings
+    while not isinstance(layer, Agent):
+        settings = layer.settings.over(settings)
+        if isinstance(layer, Aggregator):
+            layer = layer.agent
+        elif isinstance(layer, Sequential):
+            # A tool's result goes to the tail alone, which then sees no references.
+            given = [] if run.tail and continues(prompt) else _after(layer.layers[:-1], given, settings)
+            layer = layer.layers[-1]
+        else:
+            return None
+    shown = last_turn(prompt) if settings.multiturn is False else prompt
+    layout = settings.prompt or "moakit"
+    # A layout of the user's own is a function, which is called with real references only.
+    told = [STAND_IN] * len(given) if isinstance(layout, str | Template) else []
+    draws = layer.samples if run.sample is None else 1
+    estimates = []
+    for agent in (layer, *layer.stand_ins):
+        messages = compose(shown, told, system=agent.system, layout=layout, seed=run.run_id)
+        parameters = _parameters(agent, settings, run.parameters)
+        one = estimate_call(agent.bound, messages, parameters, more=sum(given))
+        estimates.append(Estimate(one.model, one.prompt * draws, one.answer * draws))
+    return LastCall(estimates, needed=settings.on_no_aggregator != "best")
+
+
+def _after(layers: Sequence[Layer], given: Sequence[int], settings: Settings) -> list[int]:
+    """Return the longest that each response may be after these layers."""
+    longest = list(given)
+    for layer in layers:
+        longest = _lengths(layer, longest, settings)
+    return longest
+
+
+def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int]:
+    """Return the longest that each response of a layer may be, in tokens."""
+    settings = layer.settings.over(settings)
+    if isinstance(layer, Agent):
+        return [longest_answer(_parameters(layer, settings, {}))] * layer.samples
+    if isinstance(layer, Sequential):
+        return _after(layer.layers, given, settings)
+    inside = [length for child in layer.planned() for length in _lengths(child, given, settings)]
+    if isinstance(layer, Proposers):
+        return inside * layer.samples
+    if isinstance(layer, Residual):
+        return [*given, *inside]
+    # A layer of one's own gives what it made, or some of what it was given.
+    longest = sorted(inside or given, reverse=True)
+    return longest[: layer.shape(len(given))]
+
+
+def _parameters(agent: Agent, settings: Settings, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is sent with the call, as far as it makes it longer."""
+    own: Mapping[str, Any] = {**agent.extra, "max_tokens": agent.max_tokens or settings.max_tokens}
+    if not asked.keys().isdisjoint(LENGTHS):
+        own = {name: value for name, value in own.items() if name not in LENGTHS}
+    return {**own, **asked}
