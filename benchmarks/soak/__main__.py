@@ -36,7 +36,9 @@ def main() -> int:
     parser.add_argument("--leaves", type=int, default=1000, help="clients whose leaving is timed")
     parser.add_argument("--storm", type=float, default=60, help="seconds of the storm")
     parser.add_argument("--only", choices=ROWS, action="append")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="a new folder, for logs and configuration")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="a new folder, for logs and configuration"
+    )
     given = parser.parse_args()
     if sys.platform == "win32":
         parser.error("it asks the server by a signal that Windows does not have")

@@ -131,7 +131,7 @@ class Clients:
             if response.status != 200:
                 return await _refusal(response)
             end = time.monotonic() + seconds
-            while time.monotonic() < end and await response.content.read(4096):
+            while time.monotonic() < end and await response.content.read(4096):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             response.close()
         return "read slowly"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from benchmarks.targets import Verdict, at_most
 
 from .bench import Bench, held
+from .upstream import SLY
 
 AT_ONCE = 20
 PHASES = ("proposing", "aggregating", "hedging", "brisk", "tight")
@@ -21,9 +22,9 @@ async def leaves(bench: Bench, count: int, say: Callable[[str], None]) -> list[V
     clients, upstream = bench.clients, bench.upstream
     for _ in range(PRIMED):
         await clients.counted(clients.whole("hedging"))
-    upstream.ask({"hang": ["sly"]})
+    upstream.ask({"hang": [SLY]})
     delays: list[float] = []
-    hedges = met = orphans = 0
+    hedges = under_way = orphans = 0
     for number in range(0, count, AT_ONCE):
         say(f"leaving, {number:,} of {count:,}")
         clients.gone.clear()
@@ -33,20 +34,20 @@ async def leaves(bench: Bench, count: int, say: Callable[[str], None]) -> list[V
         found = upstream.ask({"left": clients.gone})
         delays += found["delays"]
         hedges += found["hedges"]
-        met += found["met"]
+        under_way += found["clients"]
         orphans += found["open"]
     told, there = await bench.server.at_rest(upstream, bench.tasks)
     behind = held(told, there, bench.tasks)
     ordered = sorted(delays)
     p99 = ordered[int(len(ordered) * 0.99)] * 1000 if ordered else None
     worst = ordered[-1] * 1000 if ordered else None
-    calls = f"{len(delays):,} calls of {met:,} clients, {hedges} of them hedges"
+    calls = f"{len(delays):,} calls of {under_way:,} clients, {hedges} of them hedges"
     return [
         Verdict(
             f"of {count:,} clients that left, calls that were under way",
             "",
             calls,
-            bool(met > count / 2 and hedges),
+            bool(under_way > count / 2 and hedges),
         ),
         at_most("they end after the client left, p99", BOUND * 1000, p99, " ms"),
         at_most("the slowest of them", 4 * BOUND * 1000, worst, " ms"),

@@ -76,7 +76,7 @@ async def soak(bench: Bench, requests: int, minutes: float, say: Callable[[str],
         Verdict(
             "30 requests to the models that failed", "all of them answer", "yes" if healed else "no", healed
         ),
-        Verdict("requests a second", "", f"{done / samples[-1].seconds:.0f}", True),
+        Verdict("requests a second", "", f"{done / samples[-1].seconds:.0f}", met=True),
     ]
     return Soaked(samples, dict(clients.became), verdicts)
 
@@ -98,7 +98,7 @@ async def _closed(bench: Bench, before: tuple[float, float]) -> tuple[float, flo
     """The descriptors once the idle connections are closed."""
     await bench.clients.close()
     end = time.monotonic() + IDLE
-    while (after := bench.server.descriptors()) > before and time.monotonic() < end:
+    while (after := bench.server.descriptors()) > before and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.5)
     return after
 

@@ -13,19 +13,22 @@ from types import FrameType
 
 from moakit.cli import main
 from moakit.policies.admission import Admission
+from moakit.policies.budget import Budget
 from moakit.policies.limits import limiters_of
 
 
-def figures(loop: asyncio.AbstractEventLoop) -> dict[str, float]:
+def figures(loop: asyncio.AbstractEventLoop) -> dict[str, int]:
     """What the process holds."""
     objects = gc.get_objects()
     places = [found for found in objects if type(found) is Admission]
+    budgets = [found for found in objects if type(found) is Budget]
     limiters = limiters_of(loop)
     return {
         "tasks": len(asyncio.all_tasks(loop)),
         "permits": sum(limiter.in_flight for limiter in limiters),
         "waiting": sum(limiter.waiting for limiter in limiters),
         "places": sum(found.running + found.waiting for found in places),
+        "reserved": sum(found.reserved.tokens for found in budgets),
         "objects": len(objects),
     }
 
@@ -38,7 +41,7 @@ def telling(file: Path) -> None:
         with file.open("a") as told:
             told.write(f"{line}\n")
 
-    def tell(number: int, frame: FrameType | None) -> None:
+    def tell(_number: int, _frame: FrameType | None) -> None:
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(write, loop)
 

@@ -1,4 +1,4 @@
-"""A storm of cancellations: hundreds of clients that leave at random moments, on a free and on a small pool."""
+"""A storm of cancellations: clients that leave at random moments, on a free pool and on a small one."""
 
 import asyncio
 import time
@@ -9,6 +9,11 @@ from benchmarks.targets import Verdict
 from .bench import Bench, held
 
 ENSEMBLES = ("brisk", "tight", "proposing", "aggregating", "small", "panel")
+STAYS = (0.05, 0.3, 1.5)
+"""Seconds that clients stay on average: some leave at once, some see an answer begin, some see its end."""
+
+PAUSE = 0.4
+"""Seconds at most until a client that left, or was refused, is back."""
 
 
 async def storm(bench: Bench, number: int, seconds: float, say: Callable[[str], None]) -> list[Verdict]:
@@ -19,19 +24,24 @@ async def storm(bench: Bench, number: int, seconds: float, say: Callable[[str], 
     async def come_and_go() -> None:
         while time.monotonic() < end:
             model, stream = clients.random.choice(ENSEMBLES), clients.random.random() < 0.5
-            await clients.counted(clients.leave(model, clients.random.expovariate(1 / 0.15), stream=stream))
+            after = clients.random.expovariate(1 / clients.random.choice(STAYS))
+            await clients.counted(clients.leave(model, after, stream=stream))
+            await asyncio.sleep(clients.random.uniform(0, PAUSE))
 
+    calls = aborted = 0
     storming = asyncio.gather(*(come_and_go() for _ in range(number)))
     while not storming.done():
         say(f"storm, {max(end - time.monotonic(), 0):.0f} s to go, {clients.done:,} requests")
         await asyncio.wait([storming], timeout=2)
-        bench.upstream.ask({})
+        found = bench.upstream.ask({})
+        calls, aborted = calls + found["calls"], aborted + found["aborted"]
     await storming
     became = ", ".join(f"{count:,} {what}" for what, count in clients.became.most_common())
     told, there = await bench.server.at_rest(bench.upstream, bench.tasks)
     behind = held(told, there, bench.tasks)
     verdicts = [
-        Verdict(f"{number} clients that leave, {seconds:g} s", "", became, clients.became["left"] > 0),
+        Verdict(f"{number} clients that leave, {seconds:g} s", "", became, clients.became["left"] > number),
+        Verdict("upstream calls cut off", "", f"{aborted:,} of {calls:,}", aborted > number),
         Verdict("wrong answers", "0", str(clients.wrong[:1] or 0), not clients.wrong),
         Verdict("held within 2 s of its end", "nothing", behind, behind == "nothing"),
     ]

@@ -1,9 +1,9 @@
 """The faulty upstream of `tests/`, in a process of its own: `python -m benchmarks.soak.upstream`.
 
-Prints its address, then answers each line of JSON with one. A question may name models that hang from then on
-(`{"hang": ["sly"]}`), say whether the faults come (`{"faults": false}`), and name clients that have left, with
-the machine's monotonic time: the answer tells what became of their calls. Calls that have ended are forgotten
-after every question.
+Prints its address, then answers each line of JSON with one. A question may name models that hang from then
+on (`{"hang": ["sly"]}`), say whether there are faults (`{"faults": false}`), and name clients that have left,
+with the machine's monotonic time: the answer tells what became of their calls. Calls that have ended are
+forgotten after every question.
 """
 
 import asyncio
@@ -11,12 +11,15 @@ import json
 import random
 import re
 import sys
+from collections import Counter
 from typing import Any
 
 from tests.upstream import Call, Upstream
 
 SAID = "tokens:20"
 """What every healthy model answers: w1 to w20, so that a truncated text is seen."""
+SLY = "sly"
+"""A model that answers at once, until it hangs."""
 STEADY = {
     "one": SAID,
     "two": SAID,
@@ -25,7 +28,7 @@ STEADY = {
     "brisk": f"{SAID}+sleep:0.02",
     "paced": f"{SAID}+pace:0.02",
     "silent": "hang",
-    "sly": SAID,
+    SLY: SAID,
     "flood": "tokens:2000+say:" + "x" * 1000,
 }
 FAULTS = {
@@ -80,22 +83,25 @@ class Mixed(dict[str, str]):
         return f"{SAID}+{fault}"
 
 
-def aborted(calls: list[Call], left: dict[str, float]) -> dict[str, Any]:
+def ended(calls: list[Call], left: dict[str, float]) -> dict[str, Any]:
     """What became of the calls of clients that have left."""
-    delays, hedges, met = [], 0, set()
-    seen: dict[tuple[str, str], int] = {}
+    delays: list[float] = []
+    hedged: Counter[str] = Counter()
+    under_way = set()
     for call in calls:
         found = re.search(r"client-\d+", call.prompt)
-        at = left.get(found[0]) if found else None
-        if found is None or at is None:
+        if found is None or found[0] not in left:
             continue
-        who = (found[0], call.model)
-        seen[who] = seen.get(who, 0) + 1
-        hedges += seen[who] == 2  # noqa: PLR2004  the second call of a model that is in the ensemble once
-        if call.finished_at is not None and call.finished_at > at:
-            delays.append(call.finished_at - at)
-            met.add(found[0])
-    return {"delays": delays, "hedges": hedges, "met": len(met)}
+        hedged[found[0]] += call.model == SLY
+        late = (call.finished_at or 0.0) - left[found[0]]
+        if late > 0:
+            delays.append(late)
+            under_way.add(found[0])
+    return {
+        "delays": delays,
+        "clients": len(under_way),
+        "hedges": sum(number > 1 for number in hedged.values()),
+    }
 
 
 def told(upstream: Upstream, mixed: Mixed, asked: dict[str, Any]) -> dict[str, Any]:
@@ -104,9 +110,9 @@ def told(upstream: Upstream, mixed: Mixed, asked: dict[str, Any]) -> dict[str, A
     mixed.update(dict.fromkeys(asked.get("hang", ()), "hang"))
     answer = {
         "open": len(upstream.open),
-        "connections": upstream.connections,
         "calls": len(upstream.calls),
-        **aborted(upstream.calls, asked.get("left", {})),
+        "aborted": sum(call.status == "aborted" for call in upstream.calls),
+        **ended(upstream.calls, asked.get("left", {})),
     }
     upstream.reset()
     return answer

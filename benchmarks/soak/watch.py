@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.processes import ROOT, Server, free_port
 
+HELD = ("permits", "waiting", "places", "reserved")
+"""What `served.py` tells that must be nothing at rest."""
 TROUBLE = (
     "never retrieved",
     "was never awaited",
@@ -70,11 +72,11 @@ class Watched(Server):
         raise TimeoutError("the server does not tell what it holds")
 
     async def at_rest(self, upstream: Any, tasks: int, within: float = 2) -> tuple[dict[str, int], int]:
-        """What it holds once everything has ended, or after so many seconds; with the upstream's open calls."""
+        """What it holds, with the upstream's open calls, once all has ended or after so many seconds."""
         end = time.monotonic() + within
         while True:
             told, there = await self.figures(), upstream.ask({})["open"]
-            held = told["permits"] + told["waiting"] + told["places"] + there
+            held = any(told[name] for name in HELD) or there
             if (not held and told["tasks"] <= tasks) or time.monotonic() > end:
                 return told, there
             await asyncio.sleep(0.05)
@@ -113,7 +115,7 @@ def slope(samples: list[Sample], field: str) -> float:
     """What a figure grows by in 10,000 requests: least squares."""
     xs = [float(sample.requests) for sample in samples]
     ys = [float(getattr(sample, field)) for sample in samples]
-    if len(xs) < 2:  # noqa: PLR2004  two points make a line
+    if len(xs) < 2:
         return math.nan
     x, y = sum(xs) / len(xs), sum(ys) / len(ys)
     spread = sum((a - x) ** 2 for a in xs)
