@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 QUESTION ?= Why is the sky dark at night, when every direction should end at a star?
 ARGS ?=
+REQUESTS ?= 20000
+MINUTES ?= 7
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
@@ -52,6 +54,10 @@ check: $(VENV)/.dev  ## Style, types, import order; the documentation and the ex
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure; print the tables of benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev  ## Serve REQUESTS=20000 with faults, for MINUTES=7 at most; fail if anything is left behind
+	$(BIN)/python -m benchmarks.soak --requests $(REQUESTS) --minutes $(MINUTES) $(ARGS)
 
 # Install -------------------------------------------------------------------------------------------------
 # A stamp stands for "installed from these locks": nothing happens until a lock or pyproject.toml changes.
