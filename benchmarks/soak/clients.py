@@ -150,7 +150,6 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
 
 
 def _complete(text: str, response: aiohttp.ClientResponse) -> str:
-    # White space that was shown before a model failed cannot be taken back.
-    if text.lstrip() != WHOLE:
+    if text != WHOLE:
         raise Wrong(f"not the whole answer: {text[-200:]!r}")
     return "degraded" if response.headers["x-moa-degraded"] == "true" else "answered"

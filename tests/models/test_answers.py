@@ -58,7 +58,8 @@ async def test_a_stream_gives_the_reply_that_the_whole_gives(up, name, shape):
     model = model_on(up, f"{name}{shape}")
     whole, ear = await ask(model), Ear()
     assert await ask(model, ear=ear) == whole
-    assert (ear.text(), ear.text("reasoning").strip()) == (whole.text, whole.reasoning)
+    told = "" if whole.text.isspace() else whole.text
+    assert (ear.text(), ear.text("reasoning").strip()) == (told, whole.reasoning)
 
 
 async def test_several_choices_are_the_same_whole_and_streamed(up):
