@@ -82,6 +82,14 @@ async def test_a_whole_answer_to_a_stream_is_told_piece_by_piece():
     assert ear.data("tool") == [{"tool_calls": [{**reply.tool_calls[0], "index": 0}]}]
 
 
+async def test_a_whole_answer_of_white_space_to_a_stream_is_not_told():
+    ear, message = Ear(), {"role": "assistant", "content": " \n"}
+    blank = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    async with Scripted(answer(json.dumps(blank).encode())) as server:
+        assert (await ask(model_on(server, "m"), ear=ear)).text == " \n"
+    assert ear.heard == []
+
+
 @pytest.mark.parametrize(
     "name", ["tokens:9+cut:4", "tokens:9+badchunk:2", "tokens:9+error_in_stream:2", "error200", "notjson"]
 )
