@@ -16,6 +16,8 @@ TOLD = frozenset({429, 502, 503, 504})
 """The statuses of a request that failed for its models' sake, or for want of a place."""
 PATIENCE = 60.0
 """Seconds after which a request that did not end is a defect."""
+KINDS = {"whole": 35, "streamed": 31, "told": 4, "openwebui": 4, "leaving": 25, "slow": 1}
+"""What clients do, out of 100."""
 ROUGH = ("rough", "rough", "bare", "panel", "small")
 
 
@@ -32,6 +34,7 @@ class Clients:
         self.gone: dict[str, float] = {}
         self.random = random.Random(seed)
         self._url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        self._openwebui = f"http://127.0.0.1:{port}/openwebui/v1/chat/completions"
         self._session = session
         self._numbers = count()
 
@@ -59,7 +62,7 @@ class Clients:
 
     async def any(self) -> None:
         """One request of a random kind."""
-        kind = self.random.choices(("whole", "streamed", "told", "leaving", "slow"), (35, 35, 4, 25, 1))[0]
+        kind = self.random.choices(list(KINDS), list(KINDS.values()))[0]
         model = self.random.choice(ROUGH)
         if kind == "leaving":
             after = self.random.expovariate(1 / 0.15)
@@ -69,7 +72,8 @@ class Clients:
         elif kind == "whole":
             await self.counted(self.whole(model))
         else:
-            await self.counted(self.streamed(model, events=kind == "told"))
+            told, openwebui = kind == "told", kind == "openwebui"
+            await self.counted(self.streamed(model, events=told, openwebui=openwebui))
 
     async def counted(self, asking: Any) -> None:
         """Counts what becomes of a request; a wrong answer is kept."""
@@ -92,10 +96,13 @@ class Clients:
             answer = await response.json()
             return _complete(answer["choices"][0]["message"]["content"], response)
 
-    async def streamed(self, model: str, name: str = "why", *, events: bool = False) -> str:
+    async def streamed(
+        self, model: str, name: str = "why", *, events: bool = False, openwebui: bool = False
+    ) -> str:
         """An answer read token by token."""
         body = _body(model, name, stream=True) | ({"moa": {"events": True}} if events else {})
-        async with self._session.post(self._url, json=body) as response:
+        url = self._openwebui if openwebui else self._url
+        async with self._session.post(url, json=body) as response:
             if response.status != 200:
                 return await _refusal(response)
             text = ""
@@ -108,7 +115,7 @@ class Clients:
                 chunk = json.loads(data)
                 if "error" in chunk:
                     return "failed in the stream"
-                if chunk["choices"]:
+                if chunk.get("choices"):
                     text += chunk["choices"][0]["delta"].get("content") or ""
         raise Wrong(f"a stream ended without an end: {text[-100:]!r}")
 

@@ -13,10 +13,12 @@ from .watch import Sample, slope
 
 CLIENTS = 110
 """Clients at once: more than the server has places, so that some wait for theirs."""
-ROUNDS, WARM = 25, 0.3
+ROUNDS, WARM = 25, 0.4
 """How often everybody pauses for a look at the server; the part of the looks that are its warm-up."""
 GROWTH = 1.0
 """MB of memory that 10,000 requests may add."""
+ENOUGH = 8000
+"""Requests after the warm-up that it takes to tell growth from chance."""
 IDLE = 65.0
 """Seconds after which a pool has closed the connections that nobody used."""
 HEALED = 5.0
@@ -60,16 +62,10 @@ async def soak(bench: Bench, requests: int, minutes: float, say: Callable[[str],
     say("waiting for idle connections to close")
     after = await _closed(bench, before)
     warm = samples[int(len(samples) * WARM) :]
-    growth = slope(warm, "rss")
     behind = next((found for found in left if found != "nothing"), "nothing")
     verdicts = [
         Verdict("requests with a wrong answer or none", "0", _some(clients.wrong), not clients.wrong),
-        Verdict(
-            "memory a 10,000 requests, after the warm-up",
-            f"< {GROWTH:g} MB",
-            "not known here" if math.isnan(growth) else f"{growth:+.2f} MB",
-            None if math.isnan(growth) else growth < GROWTH,
-        ),
+        _memory(warm),
         Verdict("held at rest, worst of all looks", "nothing", behind, behind == "nothing"),
         _descriptors(before, after),
         Verdict("the next 60 requests", "whole answers", "yes" if well else "no", well),
@@ -101,6 +97,16 @@ async def _closed(bench: Bench, before: tuple[float, float]) -> tuple[float, flo
     while (after := bench.server.descriptors()) > before and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.5)
     return after
+
+
+def _memory(warm: list[Sample]) -> Verdict:
+    growth = slope(warm, "rss")
+    measured, met = f"{growth:+.2f} MB", growth < GROWTH
+    if math.isnan(growth):
+        return Verdict("memory", "", "not known here", None)
+    if warm[-1].requests - warm[0].requests < ENOUGH:
+        return Verdict("memory a 10,000 requests", "", f"{measured}, but too few to judge", None)
+    return Verdict("memory a 10,000 requests, after the warm-up", f"< {GROWTH:g} MB", measured, met)
 
 
 def _descriptors(before: tuple[float, float], after: tuple[float, float]) -> Verdict:
