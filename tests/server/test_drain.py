@@ -138,7 +138,7 @@ async def a_hundred_streams(server):
 
 
 async def test_a_hundred_streams_finish_while_nothing_new_is_taken_in(up, environ, tmp_path):
-    up.behaves["lead"] = "tokens:16+pace:0.5"
+    up.behaves["lead"] = "tokens:12+pace:0.5"
     with serving(tmp_path, CONFIG, **environ) as server:
         async with a_hundred_streams(server) as (session, streams):
             server.process.send_signal(signal.SIGTERM)
@@ -155,7 +155,7 @@ async def test_a_hundred_streams_finish_while_nothing_new_is_taken_in(up, enviro
     assert [code for code, _ in refused] == [503] * 20
     for code, body in answers:
         assert code == 200 and b'"error"' not in body and body.endswith(b"data: [DONE]\n\n")
-        assert all(b'"content":" w%d"' % number in body for number in range(2, 17))
+        assert all(b'"content":" w%d"' % number in body for number in range(2, 13))
     assert len(up.calls) == 400 and not up.open
 
 
