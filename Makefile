@@ -7,6 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV ?= .venv
 QUESTION ?= Why is the sky dark at night, when every direction should end at a star?
+MINUTES ?= 10
 ARGS ?=
 REQUESTS ?= 20000
 MINUTES ?= 7
@@ -18,7 +19,7 @@ export QUESTION
 
 .PHONY: help
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  PYTHON=python3.12 chooses the interpreter, ARGS="-k retry" is passed on.'
 
@@ -42,6 +43,10 @@ test: $(VENV)/.dev  ## Run every test
 e2e: $(VENV)/.e2e  ## Drive the real Open WebUI in a browser (installs both, 3 GB; ARGS=--update-images)
 	@PYTHON=$(PYTHON) tests/e2e/setup
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz  ## Try ever stranger inputs for ten minutes (MINUTES=60, ARGS="chunks http")
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev  ## Style, types, import order; the documentation and the examples run
@@ -89,6 +94,10 @@ $(VENV)/.e2e: $(VENV)/.dev requirements/e2e.txt
 	@$(PIP) --require-hashes -r requirements/e2e.txt
 	@touch $@
 
+$(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
+	@$(PIP) --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
 .PHONY: docs
 docs: $(VENV)/.dev  ## Write the generated parts of the documentation
 	$(BIN)/python docs/generate.py
@@ -107,7 +116,8 @@ lock:  ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer
 	$(COMPILE) --group build -c requirements/server.txt -o requirements/build.txt && \
 	$(COMPILE) pyproject.toml --all-extras --group build --group dev \
 	  -c requirements/server.txt -c requirements/build.txt -o requirements/dev.txt && \
-	$(COMPILE) --group e2e -c requirements/dev.txt -o requirements/e2e.txt
+	$(COMPILE) --group e2e -c requirements/dev.txt -o requirements/e2e.txt && \
+	$(COMPILE) --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	@grep -c '==' requirements/*.txt
 
 .PHONY: clean

@@ -24,11 +24,12 @@ from moakit.config import reference
 from moakit.config.schema import ServerConfig
 from moakit.models.providers import PROVIDERS
 from moakit.policies.admission import Overloaded
-from moakit.server import bounds, connections, requests
+from moakit.server import bounds, connections, openapi, requests
 from moakit.server.replies import failure_of
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS / "moa.schema.json"
+OPENAPI = DOCS / "openapi.json"
 WIDTH = 88
 _PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 
@@ -172,7 +173,8 @@ def generated(page: str) -> str:
 def main() -> int:
     """Rewrite what is stale, or with --check name it."""
     wanted = {path: generated(path.read_text(encoding="utf-8")) for path in sorted(DOCS.glob("*.md"))}
-    wanted[SCHEMA] = json.dumps(reference.json_schema(), indent=2, ensure_ascii=False) + "\n"
+    for path, data in ((SCHEMA, reference.json_schema()), (OPENAPI, openapi.document())):
+        wanted[path] = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     check = "--check" in sys.argv[1:]
     stale = [
         path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text

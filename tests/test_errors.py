@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import time
 
 import pytest
 
@@ -140,3 +141,9 @@ def test_not_enough_responses_is_a_group_whose_causes_can_be_picked():
 def test_not_enough_responses_needs_a_cause():
     with pytest.raises(ValueError, match="non-empty"):
         NotEnoughResponses("0 of 1", [])
+
+
+def test_a_name_of_megabytes_is_no_misspelt_one():
+    began = time.process_time()
+    assert nearest("groq" * 5_000_000, ["groq", "together"]) is None
+    assert time.process_time() - began < 1

@@ -13,6 +13,9 @@ from moakit.layers.proposers import Proposers
 from moakit.layers.sequential import Sequential
 from moakit.models.base import Model
 
+DEEPEST = 1000
+"""The most layers an ensemble is made of by their number alone."""
+
 
 class MoA(Sequential):
     """Mixture of Agents (arXiv 2406.04692): layers of proposers, then an aggregator.
@@ -54,6 +57,8 @@ class MoA(Sequential):
                 f"MoA: proposers is one layer, {type(single).__name__}",
                 hint="pass a list, or put the layer into Sequential",
             )
+        if isinstance(layers, int) and layers > DEEPEST:
+            raise ConfigError(f"MoA: layers is more than {DEEPEST}")
         if not isinstance(layers, int) or layers < 2:
             raise ConfigError(
                 f"MoA: layers = {layers!r} is not a whole number, 2 or more",

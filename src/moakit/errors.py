@@ -237,7 +237,13 @@ def _restored(kind: type[MoaError], args: tuple[Any, ...]) -> MoaError:
     return error
 
 
+LONGEST_NAME = 1000
+"""Characters from which on a name is no misspelt one: comparing it would take long and much memory."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like this one, or None when nothing is close."""
+    if len(name) > LONGEST_NAME:
+        return None
     matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None

@@ -4,6 +4,7 @@ import pytest
 
 import moakit
 from moakit import MoA
+from moakit.config.article import to_config
 from tests.article import LEAD, ONE, THREE, TWO, article
 from tests.lab import references_in
 
@@ -155,6 +156,7 @@ BAD = [
     ("agents", "two", "GROQ_AGENTS_PER_LAYER = 'two' is not a whole number, 1 or more"),
     ("rounds", "-1", "GROQ_DEFAULT_ROUNDS = '-1' is not a whole number, 1 or more"),
     ("rounds", "²", "GROQ_DEFAULT_ROUNDS = '²' is not a whole number, 1 or more"),
+    ("layers", "1" * 5000, "GROQ_LAYERS = 111111111111 … is too large"),
     ("multiturn", "maybe", "GROQ_MULTITURN = 'maybe' is not True or False"),
 ]
 
@@ -182,3 +184,16 @@ def test_no_key_stands_in_what_is_made_of_it(folder, papers):
     config = loaded(folder, papers.env())
     shown = repr(config) + str(config.data) + repr(config["moa-groq"]) + str(config["moa-groq"].to_config())
     assert "gsk_key" not in shown
+
+
+@pytest.mark.parametrize(("name", "value"), [("layers", "99999999"), ("agents", "1001"), ("rounds", "334")])
+def test_more_proposals_than_anyone_can_wait_for_are_refused(folder, papers, name, value):
+    with pytest.raises(moakit.ConfigError, match="asks for more than 1000 proposals"):
+        loaded(folder, papers.env(**{name: value}))
+
+
+@pytest.mark.parametrize("number", ["0", "01", "٣", "1" * 5000])
+def test_a_reference_of_a_number_nobody_writes_is_passed_over(number):
+    environ = {"GROQ_MODEL_AGGREGATE": "x", f"GROQ_MODEL_REFERENCE_{number}": "y"}
+    with pytest.raises(moakit.ConfigError, match="GROQ_MODEL_REFERENCE_1 is not"):
+        to_config(environ)

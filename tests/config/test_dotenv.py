@@ -1,8 +1,11 @@
 """Reading a `.env` file."""
 
+import re
 import textwrap
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moakit.config import dotenv
 
@@ -88,3 +91,21 @@ def test_the_articles_file_is_read_as_it_is_printed():
     assert found["GROQ_MODEL_AGGREGATE_API_BASE"] == "https://api.groq.com/openai/v1"
     assert found["GROQ_MODEL_AGGREGATE_API_KEY"] == "gsk_1"
     assert found["GROQ_MODEL_AGGREGATE"] == "llama3-70b-8192"
+
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+ESCAPED = str.maketrans({"\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\", "$": "\\$"})
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_whatever_is_quoted_is_read_as_it_was(variables):
+    text = "".join(f'{name}="{value.translate(ESCAPED)}" # a comment\n' for name, value in variables.items())
+    assert dotenv.parse(text, {}) == variables
+
+
+@given(st.text(alphabet="AB= #'\"\\${}\n\r\té\u2028\x00export", max_size=60))
+def test_any_text_has_variables_or_none(text):
+    for name, value in dotenv.parse(text, {"A": "a"}).items():
+        assert re.search(rf"{name}\s*=", text)
+        assert len(value) <= len(text)

@@ -1,7 +1,11 @@
 """`${VARIABLE}`: filled in from the environment, and never quietly left empty."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from moakit.config.checks import interpolated
+from moakit.errors import ConfigError
 from tests.config.making import config, refusal
 
 
@@ -68,3 +72,29 @@ def test_a_doubled_dollar_sign_keeps_the_braces():
 def test_what_is_filled_in_is_not_filled_in_again():
     made = config('[ensembles.x]\nmodel = "demo/planner"\nsystem = "${A}"\n', A="${B}", B="no")
     assert made["x"].system == "${B}"
+
+
+PIECES = st.lists(
+    st.sampled_from(["${A}", "${GONE}", "${EMPTY}", "$${", "${", "$", "}", "{", "A", "\n", "é", "${A-b}"])
+)
+ENVIRON = {"A": "${A}$", "EMPTY": ""}
+
+
+@given(PIECES)
+def test_any_text_is_filled_in_whole_or_refused(pieces):
+    text = "".join(pieces)
+    try:
+        filled = interpolated({"x": [text]}, ENVIRON, "here")["x"][0]
+    except ConfigError as error:
+        assert error.message.startswith("here.x[0]: ${") and error.hint  # noqa: PT017 - either way is right
+    else:
+        # Nothing was left empty, nothing taken literally, and nothing else changed.
+        plain = text.replace("$${", "\0").replace("${A}", ENVIRON["A"]).replace("\0", "${")
+        assert filled == plain
+
+
+@given(st.text(alphabet="${}A é\n", max_size=30))
+def test_what_is_escaped_stays_as_it_was(text):
+    escaped = text.replace("${", "$${")
+    assume("$$${" not in escaped)
+    assert interpolated(escaped, {}, "here") == text

@@ -1,4 +1,4 @@
-"""The little of JSON schema that docs/moa.schema.json uses, so that it can be tried on real files."""
+"""The little of JSON schema that our schemas in docs/ use, so that they can be tried on real values."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,12 @@ KINDS: Mapping[str, Any] = {
     "boolean": bool,
     "integer": int,
     "number": (int, float),
+    "null": type(None),
 }
 KNOWN = frozenset(
     [
-        *("$schema", "$defs", "$ref", "title", "description", "default", "type", "enum", "anyOf"),
-        *("properties", "required", "additionalProperties", "items", "minItems"),
+        *("$schema", "$defs", "$ref", "title", "description", "default", "type", "enum", "const", "anyOf"),
+        *("properties", "required", "additionalProperties", "items", "minItems", "maxItems", "not"),
         *("pattern", "minimum", "maximum", "exclusiveMinimum"),
     ]
 )
@@ -33,29 +34,36 @@ def _violations(value: Any, schema: dict[str, Any], root: dict[str, Any], path: 
         yield from _violations(value, root["$defs"][name], root, path)
     if "anyOf" in schema and all(list(_violations(value, one, root, path)) for one in schema["anyOf"]):
         yield f"{path}: {value!r} is none of what it may be"
+    if "not" in schema and not list(_violations(value, schema["not"], root, path)):
+        yield f"{path}: {value!r} is what it must not be"
+    if "const" in schema and value != schema["const"]:
+        yield f"{path}: {value!r} is not {schema['const']!r}"
     if "enum" in schema and value not in schema["enum"]:
         yield f"{path}: {value!r} is not one of {schema['enum']}"
-    kind = schema.get("type")
-    if kind is None:
-        return
-    if not isinstance(value, KINDS[kind]) or (kind in ("integer", "number") and isinstance(value, bool)):
-        yield f"{path}: {value!r} is not of type {kind}"
+    kinds = schema.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_is(value, kind) for kind in kinds):
+        yield f"{path}: {value!r} is not of type {' or '.join(kinds)}"
         return
     if not _within(value, schema):
         yield f"{path}: {value!r} is out of bounds"
-    if kind == "object":
+    if isinstance(value, dict):
         yield from _object(value, schema, root, path)
-    elif kind == "array":
+    elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _violations(item, schema.get("items", {}), root, f"{path}[{index}]")
 
 
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, KINDS[kind]) and (kind == "boolean" or not isinstance(value, bool))
+
+
 def _within(value: Any, schema: dict[str, Any]) -> bool:
     if isinstance(value, list):
-        return bool(len(value) >= schema.get("minItems", 0))
+        return bool(schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)))
     if isinstance(value, str):
         return re.search(schema.get("pattern", ""), value) is not None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = schema.get("minimum", value), schema.get("maximum", value)
         return bool(low <= value <= high and value > schema.get("exclusiveMinimum", value - 1))
     return True

@@ -253,3 +253,13 @@ def test_a_malformed_chunk_is_shown_without_the_key():
     with pytest.raises(BadResponse) as caught:
         assemble(b"<p>" + b"y" * 80 + key.encode(), key=key)
     assert key[:10] not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [True, 5, "x", ["x"]])
+@pytest.mark.parametrize("name", ["choices", "logprobs"])
+def test_a_field_where_it_does_not_belong_is_passed_over(name, value):
+    top = {name: value} if name == "logprobs" else {}
+    choice = {name: value} if name == "choices" else {}
+    events = [chunk({"role": "assistant", name: value}, choice=choice, **top)]
+    events.append(chunk({"content": "b"}, choice=tokens("b")))
+    assert assemble(*events, chunk(finish="stop")).extra == tokens("b")

@@ -185,3 +185,44 @@ def test_what_is_not_json_is_shown_shortly_and_without_the_key():
     with pytest.raises(BadResponse) as caught:
         read(body, key=key)
     assert len(str(caught.value)) < 200 and key[:10] not in str(caught.value)
+
+
+NONSENSE = [-1, True, 1.5, "3", 2**48, 10**400, [3], {}]
+
+
+@pytest.mark.parametrize("count", NONSENSE)
+@pytest.mark.parametrize(
+    "name", ["prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens"]
+)
+def test_a_count_of_tokens_that_is_none_counts_nothing(name, count):
+    details = {"prompt_tokens_details": {"cached_tokens": 1}, "completion_tokens_details": {}}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5} | details
+    if name in usage:
+        usage[name] = count
+    else:
+        usage |= {"prompt_tokens_details": {name: count}, "completion_tokens_details": {name: count}}
+    found = read(whole({"content": "a"}, usage=usage)).usage
+    counts = [found.prompt_tokens, found.completion_tokens, found.total_tokens, found.cached_tokens]
+    assert all(type(one) is int and 0 <= one <= 5 for one in [*counts, found.reasoning_tokens])
+
+
+@pytest.mark.parametrize("extra", [{}, {"provider": "x"}], ids=["the short way", "the long way"])
+def test_a_total_of_zero_is_the_sum_of_its_parts(extra):
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 0}
+    assert read(whole({"content": "a"}, usage=usage, **extra)).usage == Usage(3, 2, 5)
+
+
+@pytest.mark.parametrize("cost", [-0.5, 10**400, 1e300])
+def test_a_cost_that_is_none_is_unknown(cost):
+    assert read(whole({"content": "a"}, usage={"cost": cost})).cost is None
+
+
+@pytest.mark.parametrize("value", [True, 5, "x", ["x"], {"index": 1}])
+@pytest.mark.parametrize("name", ["choices", "logprobs"])
+def test_a_field_where_it_does_not_belong_is_passed_over(name, value):
+    answer = whole({"content": "a", name: value})
+    if name == "choices":
+        answer["choices"][0][name] = value
+    else:
+        answer[name] = value
+    assert read(answer).extra == {}

@@ -164,3 +164,8 @@ def test_the_window_of_another_model_is_unknown(place):
 
 def test_the_list_is_there_once_it_was_used():
     assert prices.window(PROVIDERS["openai"], "gpt-4o-mini") and prices.loaded()
+
+
+def test_more_cached_tokens_than_there_are_do_not_earn_money():
+    priced = endpoint(price=Price(input=2.0, output=10.0, cached=0.5))
+    assert prices.cost(priced, "m", Usage(4, 0, 4, 1000)) == pytest.approx(4 * 0.5 / 1e6)

@@ -116,14 +116,28 @@ def test_every_form_of_ollama_host(host, url):
     assert ollama_url(host) == url
 
 
-@pytest.mark.parametrize("url", ["http://a", "https://a.b/c/v1", "http://[::1]:8080/v1", "HTTP://A:1/v1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a",
+        "https://a.b/c/v1",
+        "http://[::1]:8080/v1",
+        "HTTP://A:1/v1",
+        "http://a_b.c:1",
+        "http://bücher.de/v1",
+        "http://u:p%40@a/v1",
+        "http://[fe80::1%25eth0]:1/v1",
+    ],
+)
 def test_an_address_may_end_in_a_slash(url):
     assert checked_url("lab", f" {url}/ ") == url
 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "lab", "lab:8080/v1", "ftp://a/v1", "http://", "http:///v1", "http://a b/v1", "http://a:99999/v1", "http://[a/v1"],
+    ["", "lab", "lab:8080/v1", "ftp://a/v1", "http://", "http:///v1", "http://a b/v1", "http://a:99999/v1", "http://[a/v1",
+     "http://a..b/v1", "http://.a", "http://a\ufffd/v1", "http://a\x00/v1", "http://a\\b/v1", "http://a<b/v1",
+     f"http://{'a' * 64}/v1", "http://a/v\x001"],
 )  # fmt: skip
 def test_what_is_no_address_is_a_config_error(url):
     with pytest.raises(ConfigError, match="provider 'lab': base_url"):

@@ -1,10 +1,12 @@
 """Keys do not come back in what providers say."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moakit.models.failures import excerpt, redact
+from moakit.models.failures import excerpt, from_error, from_status, redact
 
 KEY = "k3y/of+the=lab.0123456789"
 TEXTS = st.text(alphabet="ab \n.k3", max_size=30)
@@ -62,3 +64,27 @@ def test_an_empty_key_hides_nothing():
 def test_blanks_are_folded_and_long_texts_shortened():
     assert redact("a \n\n b", None) == "a b"
     assert len(redact("x" * 99_999, None)) == 300
+
+
+@given(st.integers(1960, 2010), st.sampled_from([b" ", b"\n"]))
+def test_no_part_of_the_key_is_left_where_blanks_are_folded(size, blank):
+    body = b"<" + blank * size + KEY.encode() + b"y" * 5000
+    told = from_status(500, {}, body, model="m", key=KEY, key_variable=None)
+    for shown in (excerpt(body, KEY), str(told)):
+        assert KEY[:8] not in shown
+
+
+@given(st.text(alphabet="ab \n.sk-_*Bearer", max_size=60))
+def test_what_was_redacted_stays_as_it_is(text):
+    shown = redact(text, KEY)
+    assert redact(shown, KEY) == shown
+
+
+@pytest.mark.parametrize("error", [{"code": f"no {KEY}"}, {"type": KEY}, {"code": {"key": KEY}}])
+def test_the_key_in_use_is_no_code(error):
+    body = json.dumps({"error": {"message": "no", **error}}).encode()
+    for told in (
+        from_status(400, {}, body, model="m", key=KEY, key_variable=None),
+        from_error({"message": "no", **error}, model="m", key=KEY),
+    ):
+        assert KEY not in f"{told} {told.code}"

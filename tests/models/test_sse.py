@@ -1,7 +1,7 @@
 """The parser of server-sent events."""
 
-import re
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from moakit.errors import BadResponse
 from moakit.models.sse import LIMIT, EventParser
+from tests.models.streams import by_the_book
 
 PIECES = [
     b"data: ", b"data:", b"data", b"event: x", b"id: 1\x00", b": ping", b"retry: 3",
@@ -26,19 +27,6 @@ def parse(*pieces: bytes) -> list[bytes]:
 def cut(data: bytes, at: list[int]) -> list[bytes]:
     ends = sorted(min(place, len(data)) for place in at)
     return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True)]
-
-
-def by_the_book(data: bytes) -> list[bytes]:
-    """Read a stream as the specification says, line by line; a last event needs no blank line."""
-    events, lines = [], []
-    for line in [*re.split(rb"\r\n|\n|\r", data.removeprefix(b"\xef\xbb\xbf")), b""]:
-        field, _, value = line.partition(b":")
-        if line and field == b"data":
-            lines.append(value.removeprefix(b" "))
-        elif not line and lines:
-            events.append(b"\n".join(lines))
-            lines = []
-    return events
 
 
 @given(STREAMS, st.lists(st.integers(0, 80), max_size=8))
@@ -137,3 +125,28 @@ def test_a_long_event_in_many_pieces_costs_in_proportion_to_its_length():
     for _ in range(16_384):
         parser.feed(piece)
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize(("letters", "good"), [(94, True), (95, False)])
+@pytest.mark.parametrize("end", [b"\n\n", b"\n", b"\r\n\r\n", b""], ids=["whole", "line", "CRLF", "open"])
+def test_an_event_of_exactly_the_limit_is_taken_however_it_is_cut(letters, good, end, size):
+    # The line end at its end is no part of an event, even before it is known to end it.
+    data = b"data: a\n\ndata: " + b"x" * letters + end
+    parser = EventParser(limit=100)
+    try:
+        found = [event for at in range(0, len(data), size) for event in parser.feed(data[at : at + size])]
+        assert good and found + parser.close() == [b"a", b"x" * letters]
+    except BadResponse:
+        assert not good
+
+
+def test_an_event_of_many_lines_takes_little_more_memory_than_it_is_long():
+    data = b"ab\n" * 300_000 + b"data: a\n\n"
+    tracemalloc.start()
+    try:
+        assert parse(data) == [b"a"]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 6 * len(data)

@@ -130,3 +130,12 @@ def test_what_is_certain_is_when_those_before_are_through(limit, earlier, pause,
         now = window.free_at(1, now)
         window.take(1, now)
     assert now == pytest.approx(certain)
+
+
+@pytest.mark.parametrize("amount", [10**400, 1e308, 10**13])
+def test_an_absurd_amount_is_one_call_and_is_forgotten(amount):
+    window = Window(100)
+    window.take(amount, 0, estimate=True)
+    window.take(amount, 0, estimate=True).settle(10)
+    assert window.free_at(amount, 1) == MINUTE
+    assert window.free_at(100, 2 * MINUTE) == 2 * MINUTE

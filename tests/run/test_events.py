@@ -22,7 +22,8 @@ from moakit import (
     Sequential,
 )
 from moakit.events import to_mapping
-from moakit.run import call, journey, scope
+from moakit.layers import exchange
+from moakit.run import attempts, ear, journey, ledger, scope
 
 
 async def events_of(ensemble, prompt="why", **options):
@@ -143,7 +144,7 @@ async def test_without_a_reader_no_event_is_made(up, lab, monkeypatch):
         "RunFailed",
         "CallRetried",
     ]
-    for module in (scope, journey, call, moakit.layers.agent):
+    for module in (scope, journey, attempts, ear, ledger, exchange):
         for name in (*names, "CallStarted", "CallFinished", "CallFailed"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, never)

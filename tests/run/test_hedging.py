@@ -44,7 +44,7 @@ async def test_a_slow_call_is_asked_a_second_time_and_the_faster_answer_counts(u
     assert second.status == "done"
     assert first.aborted_at - second.finished_at < 0.8
     assert [call.status for call in answer.calls] == ["cancelled", "ok"]
-    assert answer.calls[0].message == "dropped: the other attempt was faster"
+    assert answer.calls[0].message == "lab/m: dropped: the other attempt was faster"
 
 
 async def test_one_in_twenty_by_default(up, lab, monkeypatch):

@@ -207,3 +207,24 @@ def test_an_unusual_body_is_answered(up, served, sent):
     reply = served.request("POST", "/v1/chat/completions", sent)
     assert reply.status == 200, reply.body
     assert all(call.code == 200 for call in up.calls)
+
+
+LONG = "x" * 500_000
+TALKATIVE = [
+    ("model", LONG),
+    ("messages", [{"role": LONG, "content": "why"}]),
+    ("moa", {LONG: 1}),
+    ("moa", {"prompt": LONG}),
+    ("moa", {"on_no_references": LONG}),
+    ("moa", {"proposers": [f"{LONG}/x"], "aggregator": "lab/lead"}),
+    ("moa", {"extra": {LONG: {"api_key": 1}}}),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), TALKATIVE, ids=[field for field, _ in TALKATIVE])
+def test_what_was_asked_for_comes_back_shortened(up, served, field, value):
+    body = {"model": "panel", "messages": USER, field: value}
+    reply = served.request("POST", "/v1/chat/completions", body)
+    assert reply.status in (400, 404) and "xxx" in reply.error["message"]
+    assert len(reply.body) < 25_000
+    assert up.calls == []

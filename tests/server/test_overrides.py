@@ -221,3 +221,11 @@ async def test_a_cost_bomb_is_refused_at_once(up, app, moa):
     assert reply.status == 400 and "allowed" in reply.error["message"]
     assert time.monotonic() - began < 1
     assert up.calls == []
+
+
+@pytest.mark.parametrize("seconds", [5e-324, 1e-9, 1e-5, 0.0004])
+@pytest.mark.parametrize("name", ["deadline", "timeout"])
+def test_a_time_that_has_passed_when_it_begins_is_a_timeout(up, served, name, seconds):
+    up.behaves |= dict.fromkeys(("one", "two", "three"), "hang")
+    for reply in (served.chat(moa={name: seconds}), served.chat(moa={name: seconds}, stream=True)):
+        assert reply.status == 504 and reply.error["type"] == "timeout_error", reply

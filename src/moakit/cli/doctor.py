@@ -17,7 +17,8 @@ from moakit.config import Config, load
 from moakit.config.build import agents
 from moakit.errors import MoaError
 from moakit.models import discover
-from moakit.models.providers import Endpoint, without_password
+from moakit.models.providers import Endpoint
+from moakit.models.secrets import without_password
 from moakit.run import background
 
 PATIENCE = 10.0

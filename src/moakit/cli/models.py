@@ -11,7 +11,8 @@ from moakit.cli.options import config_option, loaded
 from moakit.config import Config
 from moakit.models import discover
 from moakit.models.demo import NAMES
-from moakit.models.providers import DEMO, Endpoint, without_password
+from moakit.models.providers import DEMO, Endpoint
+from moakit.models.secrets import without_password
 from moakit.run import background
 
 PATIENCE = 5.0

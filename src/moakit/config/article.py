@@ -15,6 +15,8 @@ from moakit.errors import ConfigError
 from moakit.models.providers import PROVIDERS, ollama_url
 
 PREFIXES = ("GROQ", "OLLAMA")
+MOST = 1000
+"""The most proposals, of all layers together, that the numbers may ask for."""
 
 
 def prefixes(environ: Mapping[str, str]) -> list[str]:
@@ -44,6 +46,11 @@ class _Reader:
         references = self._references()
         depth = self._count("LAYERS", 1) * self._count("DEFAULT_ROUNDS", 1)
         width = self._count("AGENTS_PER_LAYER", len(references))
+        if depth * width > MOST:
+            raise ConfigError(
+                f"{self.prefix}_LAYERS x {self.prefix}_DEFAULT_ROUNDS x {self.prefix}_AGENTS_PER_LAYER "
+                f"asks for more than {MOST} proposals"
+            )
         # The rotation goes on from layer to layer, and starts afresh in each run.
         teams = [
             [references[(layer * width + place) % len(references)] for place in range(width)]
@@ -64,7 +71,7 @@ class _Reader:
         return ensemble
 
     def _references(self) -> list[Any]:
-        pattern = re.compile(rf"{self.prefix}_MODEL_REFERENCE_(\d+)$")
+        pattern = re.compile(rf"{self.prefix}_MODEL_REFERENCE_([1-9]\d{{0,8}})$", re.ASCII)
         numbers = sorted(
             int(match[1]) for name in self.environ if (match := pattern.match(name)) and self.environ[name]
         )
@@ -130,8 +137,10 @@ class _Reader:
         text = self._get(name)
         if not text:
             return default
-        if not text.isdecimal() or int(text) < 1:
+        if not text.isdecimal() or int(text[:18]) < 1:
             raise ConfigError(f"{self.prefix}_{name} = {text!r} is not a whole number, 1 or more")
+        if len(text) > 9:
+            raise ConfigError(f"{self.prefix}_{name} = {text:.12} … is too large")
         return int(text)
 
     def _flag(self, name: str, *, default: bool) -> bool:

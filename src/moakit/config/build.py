@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -230,7 +231,7 @@ def endpoint_from(name: str, table: Any, environ: Mapping[str, str]) -> Endpoint
 
 def _price(price: Any, path: str) -> Price | dict[str, Price]:
     if isinstance(price, int | float):
-        if not price >= 0:
+        if not 0 <= price <= sys.float_info.max:
             raise ConfigError(f"{path}: {price} is not a number of at least 0")
         return Price(float(price), float(price))
     if "input" in price or "output" in price:

@@ -13,6 +13,9 @@ from moakit.errors import ConfigError, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+DEEPEST = 100
+"""Tables inside tables: what walks through a configuration must not run out of stack."""
+
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<at>[^`]*)`)?$", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?P<plain>\$\{)|\$\{(?P<name>\w+)\}|\$\{[^}]*\}?", re.ASCII)
 
@@ -20,6 +23,19 @@ _VARIABLE = re.compile(r"\$(?P<plain>\$\{)|\$\{(?P<name>\w+)\}|\$\{[^}]*\}?", re
 def at(path: str, key: str) -> str:
     """Return the path of a key in the table at a path; the whole configuration's is empty."""
     return f"{path}.{key}" if path else key
+
+
+def check_nesting(data: object) -> None:
+    """Raise `ConfigError` for data that nests deeper than anyone writes by hand."""
+    level = [data] if isinstance(data, Mapping | list) else []
+    for _ in range(DEEPEST):
+        inside = (
+            item for value in level for item in (value.values() if isinstance(value, Mapping) else value)
+        )
+        level = [item for item in inside if isinstance(item, Mapping | list)]
+        if not level:
+            return
+    raise ConfigError(f"the configuration nests deeper than {DEEPEST} levels")
 
 
 def checked(table: object, kind: type[S], path: str) -> S:

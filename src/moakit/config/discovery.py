@@ -8,7 +8,8 @@ from typing import Any
 
 from moakit.config import article
 from moakit.models import discover
-from moakit.models.providers import Endpoint, without_password
+from moakit.models.providers import Endpoint
+from moakit.models.secrets import without_password
 from moakit.run import background
 
 WIDTH = 3

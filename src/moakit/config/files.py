@@ -12,7 +12,7 @@ from typing import Any
 
 from moakit.config import dotenv
 from moakit.config.build import Context, agents, build, endpoint_from
-from moakit.config.checks import checked, interpolated
+from moakit.config.checks import check_nesting, checked, interpolated
 from moakit.config.discovery import discovered
 from moakit.config.key_budgets import check_key_budgets
 from moakit.config.keys import keys_from
@@ -41,6 +41,7 @@ class Config(Mapping[str, Layer]):
         self, data: Mapping[str, Any], *, source: str, environ: Mapping[str, str], notes: Iterable[str] = (),
         endpoints: Mapping[str, Endpoint] | None = None, layers: Iterable[type[Layer]] = (),
     ) -> None:  # fmt: skip
+        check_nesting(data)
         given = checked(data, FileConfig, "")
         self.data = data
         self.source = source
@@ -199,5 +200,5 @@ def read(file: Path) -> dict[str, Any]:
         raise ConfigError("there is no such file", hint="`moa init` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside its own error, for a number or a nesting too long
         raise ConfigError(f"not valid TOML: {error}") from error

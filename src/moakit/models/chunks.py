@@ -10,6 +10,7 @@ import msgspec
 from moakit.errors import BadResponse, CallError
 from moakit.models import failures, fields, reasoning
 from moakit.models.base import Listener, Reply
+from moakit.models.secrets import Key
 
 
 class _Delta(msgspec.Struct):
@@ -49,7 +50,7 @@ class Assembly:
         "_splitter", "_thoughts", "_tools", "_usage", "done", "finished",
     )  # fmt: skip
 
-    def __init__(self, listener: Listener, *, model: str, key: str | None, choices: int = 1) -> None:
+    def __init__(self, listener: Listener, *, model: str, key: Key, choices: int = 1) -> None:
         self._listener = listener
         self._model = model
         self._key = key
@@ -129,7 +130,7 @@ class Assembly:
 
     def _take_other(self, event: bytes) -> None:
         try:
-            chunk = msgspec.json.decode(event)
+            chunk = fields.decoded(event)
         except fields.UNREADABLE as error:
             shown = failures.excerpt(event, self._key)
             raise BadResponse(f"a chunk of the stream is not JSON: {shown}") from error

@@ -9,10 +9,11 @@ import msgspec
 from moakit.errors import BadResponse
 from moakit.models import failures, fields, reasoning
 from moakit.models.base import Listener, Reply
+from moakit.models.secrets import Key
 from moakit.models.sse import MARK
 from moakit.types import Usage
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=fields.MOST)]
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ class _Completion(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_Completion).decode
 
 
-def reply_from(body: bytes, *, model: str, key: str | None) -> Reply:
+def reply_from(body: bytes, *, model: str, key: Key) -> Reply:
     """Return the reply in a whole JSON answer; raises `CallError` when there is none."""
     try:
         answer = _decode(body)
@@ -93,15 +94,15 @@ def _usage(usage: _Usage) -> Usage:
     return Usage(
         usage.prompt_tokens,
         usage.completion_tokens,
-        usage.total_tokens,
+        usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
         (read and read.cached_tokens) or 0,
         (written and written.reasoning_tokens) or 0,
     )
 
 
-def _reply_from_any(body: bytes, *, model: str, key: str | None) -> Reply:
+def _reply_from_any(body: bytes, *, model: str, key: Key) -> Reply:
     try:
-        data = msgspec.json.decode(body.removeprefix(MARK))
+        data = fields.decoded(body.removeprefix(MARK))
     except fields.UNREADABLE as error:
         raise BadResponse(f"the answer is not JSON: {failures.excerpt(body, key)}") from error
     data = fields.as_object(data, "the answer")

@@ -6,14 +6,22 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
+from moakit.errors import BadResponse
+from moakit.models.failures import redact
+from moakit.models.fields import UNREADABLE, decoded
+from moakit.models.pools import proxy_for
 from moakit.models.providers import PROVIDERS, Endpoint, find_endpoint
+from moakit.models.secrets import secrets_of
+
+if TYPE_CHECKING:
+    import aiohttp
 
 PROBE = 0.25
 """Seconds all probes together may take."""
+LIST_LIMIT = 16 * 1024 * 1024
+"""The largest list of models taken, in bytes."""
 LOCAL = ("ollama", "lmstudio", "llamacpp", "vllm")
 OURS = "moakit"
 """The owner our own servers give their models; they are never used as upstreams by themselves."""
@@ -51,11 +59,13 @@ async def list_models(
     """Return the models a provider lists; raises `OSError` or `ValueError` when it does not list any."""
     import aiohttp
 
+    key = endpoint.key(environ)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=within)) as session:
         try:
-            listed = await _ask(session, endpoint, endpoint.key(environ))
+            listed = await _ask(session, endpoint, key)
         except aiohttp.ClientError as error:
-            raise OSError(str(error) or type(error).__name__) from error
+            # aiohttp's own error carries the request, and so its key; it quotes what it cannot read.
+            raise OSError(redact(str(error), secrets_of(endpoint, key)) or type(error).__name__) from None
     return tuple(name for name, _ in listed)
 
 
@@ -76,14 +86,27 @@ async def _ask(session: object, endpoint: Endpoint, key: str | None) -> list[tup
     if not isinstance(session, aiohttp.ClientSession):
         raise TypeError(session)
     headers = {**endpoint.headers, **({"Authorization": f"Bearer {key}"} if key else {})}
-    async with session.get(f"{endpoint.base_url}/models", headers=headers, allow_redirects=False) as response:
+    proxy = proxy_for(endpoint.base_url)
+    url = f"{endpoint.base_url}/models"
+    async with session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response:
         if response.status != 200:
             raise ValueError(f"HTTP {response.status}")
         try:
-            listed = msgspec.json.decode(await response.read())["data"]
-            return [(str(entry["id"]), str(entry.get("owned_by"))) for entry in listed]
-        except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            listed = decoded(await _read(response))["data"]
+            secrets = secrets_of(endpoint, key)
+            return [(redact(str(one["id"]), secrets), str(one.get("owned_by"))) for one in listed]
+        except (*UNREADABLE, BadResponse, KeyError, TypeError, AttributeError) as error:
             raise ValueError("the answer is not a list of models") from error
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of a list; raises `ValueError` for one that no list of models is as long as."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > LIST_LIMIT:
+            raise ValueError(f"the list of models is larger than {LIST_LIMIT} bytes")
+    return bytes(body)
 
 
 def keyed(environ: Mapping[str, str]) -> list[Endpoint]:

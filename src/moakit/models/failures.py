@@ -19,6 +19,7 @@ from moakit.errors import (
     RateLimited,
 )
 from moakit.models.overflow import overflow_in
+from moakit.models.secrets import Key, as_secrets
 
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size|limit)|maximum (context|prompt)|too many (input )?tokens"
@@ -29,16 +30,9 @@ _TOO_LONG = re.compile(
 )
 _TOO_LARGE = re.compile(r"request too large.{0,200}limit \d+, requested \d+", re.IGNORECASE | re.DOTALL)
 """One request of more tokens than a whole minute may have: as it is, it never goes through."""
-_SECRET = re.compile(
-    r"\b((sk|gsk|csk|key|tgp|xai|hf|pk|fw|ghp|gho|github_pat|nvapi|pplx)[-_]|AIza)[A-Za-z0-9_\-*]{6,}"
-    r"|Bearer\s+\S+",
-    re.IGNORECASE,
-)
 _SHOWN = 300
 _READ = 2000
-"""Characters of a message that are shown, and bytes that are looked at to find them."""
-_WORD = 8
-"""A key shorter than this is hidden only where it stands alone: "ollama" or "none" are words as well."""
+"""Characters of a message that are shown, and that are looked at to find them."""
 
 
 def from_status(
@@ -47,7 +41,7 @@ def from_status(
     body: bytes,
     *,
     model: str,
-    key: str | None,
+    key: Key,
     key_variable: str | None,
 ) -> CallError:
     """Return the error for an HTTP answer that is not a success."""
@@ -58,7 +52,7 @@ def from_status(
     facts: dict[str, Any] = {
         "model": model,
         "status": status,
-        "code": code,
+        "code": _shown_code(code, key),
         "retry_after": retry_after(headers),
         "should_retry": _flag(headers.get("x-should-retry")),
     }
@@ -69,12 +63,12 @@ def from_status(
     return _from_text(f"HTTP {status}: {message}", code, text, facts, key_hint=hint, body=body)
 
 
-def from_error(error: object, *, model: str, key: str | None) -> CallError:
+def from_error(error: object, *, model: str, key: Key) -> CallError:
     """Return the error for an error object inside an answer of status 200 or inside a stream."""
     body = msgspec.json.encode({"error": error})
     code, text = _read(body)
     status = int(code) if code is not None and re.fullmatch(r"[45]\d\d", code) else None
-    facts: dict[str, Any] = {"model": model, "status": status, "code": code}
+    facts: dict[str, Any] = {"model": model, "status": status, "code": _shown_code(code, key)}
     message = redact(text, key) or "the provider sent an error"
     hint = "check the provider's api_key"
     if status == 429 or (code or "").startswith("rate_limit"):
@@ -127,32 +121,38 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, when - time.time())
 
 
-def redact(text: str, key: str | None, *, shown: int = _SHOWN) -> str:
-    """Return provider text, shortened, without the key in use or anything that looks like one."""
-    if key and len(key) >= _WORD:
-        text = text.replace(key, "***")
-    elif key:
-        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text)
-    text = _SECRET.sub("***", " ".join(text.split()))
+def redact(text: str, key: Key, *, shown: int = _SHOWN) -> str:
+    """Return provider text, shortened, without what is secret or looks like it."""
+    secrets = as_secrets(key)
+    text = " ".join(secrets.hidden_in(secrets.beginning(text, _READ)).split())
     return text if len(text) <= shown else text[: shown - 1] + "…"
 
 
-def excerpt(data: bytes, key: str | None) -> str:
+def excerpt(data: bytes, key: Key) -> str:
     """Return the beginning of what cannot be read, redacted before it is cut."""
-    return redact(data[:_READ].decode("utf-8", "replace"), key, shown=100)
+    return redact(_beginning(data), key, shown=100)
 
 
 def _read(body: bytes) -> tuple[str | None, str]:
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, body[:_READ].decode("utf-8", "replace")
+        return None, _beginning(body)
     error = data.get("error", data) if isinstance(data, dict) else data
     if not isinstance(error, dict):
         return None, str(error)
     code = error.get("code") or error.get("type")
     text = error.get("message") or error.get("detail") or msgspec.json.encode(error).decode()
     return (None if code is None else str(code)), text if isinstance(text, str) else str(text)
+
+
+def _beginning(data: bytes) -> str:
+    # A character has four bytes at most: this is more than is shown, so that who cuts it knows that he does.
+    return data[: 5 * _READ].decode("utf-8", "replace")
+
+
+def _shown_code(code: str | None, key: Key) -> str | None:
+    return None if code is None else redact(code, key, shown=100)
 
 
 def _number(value: str | None) -> float | None:

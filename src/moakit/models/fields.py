@@ -11,14 +11,32 @@ from moakit.errors import BadResponse, ContentFiltered
 from moakit.models.base import Reply
 from moakit.types import NO_USAGE, Usage
 
+MANY = 2_000_000
+"""The most values an answer or a chunk may have: each takes many times its bytes."""
+PLACES = 1024
+"""The most choices, and the most tool calls, of one answer."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding JSON from outside may raise."""
 
-TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error"})
-CHOICE = frozenset({"index", "message", "delta", "finish_reason", "logprobs", "error"})
-MESSAGE = frozenset({"role", "content", "tool_calls", "reasoning_content", "reasoning", "index"})
+TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "logprobs"})
+CHOICE = frozenset({"index", "message", "delta", "finish_reason", "logprobs", "error", "choices"})
+MESSAGE = frozenset(
+    {"role", "content", "tool_calls", "reasoning_content", "reasoning", "index", "choices", "logprobs"}
+)
 TOOL_CALL = frozenset({"index", "id", "type", "function"})
-"""The fields that are read; what else a provider sends is kept in `extra`."""
+"""The fields that are read; what else a provider sends is kept in `extra`.
+
+`choices` and `logprobs` are kept there by us, so one that stands where it does not belong is passed over.
+"""
+MOST = 2**48
+"""A count of tokens from here on is nonsense, and too large for those who read our JSON."""
+
+
+def decoded(data: bytes) -> Any:
+    """Return the value of a JSON; raises what `UNREADABLE` names, or `BadResponse` for too many values."""
+    if len(data) > MANY and sum(map(data.count, (b",", b"[", b"{"))) > MANY:
+        raise BadResponse(f"the answer has more than {MANY} values", should_retry=False)
+    return msgspec.json.decode(data)
 
 
 def others(value: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
@@ -39,14 +57,16 @@ def as_objects(value: object, what: str) -> list[dict[str, Any]]:
         return []
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise BadResponse(f"the {what} are not a list of JSON objects")
+    if len(value) > PLACES:
+        raise BadResponse(f"the {what} are {len(value)}, more than {PLACES}", should_retry=False)
     return value
 
 
 def index_of(value: Mapping[str, Any]) -> int:
     """Return a choice's or tool call's index, 0 when there is none."""
     index = value.get("index") or 0
-    if not isinstance(index, int):
-        raise BadResponse("an index is not a whole number")
+    if not isinstance(index, int) or not 0 <= index < PLACES:
+        raise BadResponse(f"an index is not a whole number from 0 to {PLACES - 1}")
     return index
 
 
@@ -88,7 +108,9 @@ def usage_from(usage: object) -> Usage:
 def cost_from(usage: object) -> float | None:
     """Return the dollars that OpenRouter, and proxies that know their prices, report in `usage.cost`."""
     value = usage.get("cost") if isinstance(usage, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value < MOST else None
 
 
 def checked(reply: Reply) -> Reply:
@@ -101,4 +123,4 @@ def checked(reply: Reply) -> Reply:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST else 0

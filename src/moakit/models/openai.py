@@ -8,6 +8,7 @@ with a warning, and remembered. Repeating a call is the retry policy's business.
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,7 +29,8 @@ from moakit.models.chunks import Assembly
 from moakit.models.completion import reply_from, tell
 from moakit.models.parameters import Parameters
 from moakit.models.pools import Pool, pool_for
-from moakit.models.providers import variable, without_password
+from moakit.models.providers import variable
+from moakit.models.secrets import Secrets, secrets_of, without_password
 from moakit.models.sse import EventParser
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 """The largest JSON answer taken, in bytes."""
 STREAM_LIMIT = 512 * 1024 * 1024
 """The largest stream taken, in bytes: a chunk is many times the size of its token."""
+LARGE = 1024 * 1024
+"""A request of this many bytes is sent in pieces."""
 TRAILER = 0.5
 """How long to wait, in seconds, for what may follow the end of an answer: usage, `[DONE]`."""
 LINGER = 0.02
@@ -56,7 +60,17 @@ class OpenAIModel:
     `model` is the provider's own name for it, `name` the full one.
     """
 
-    __slots__ = ("_environ", "_headers", "_key", "_parameters", "_pool", "_url", "endpoint", "model", "name")
+    __slots__ = (
+        "_environ",
+        "_headers",
+        "_parameters",
+        "_pool",
+        "_secrets",
+        "_url",
+        "endpoint",
+        "model",
+        "name",
+    )
 
     def __init__(self, endpoint: Endpoint, model: str, *, environ: Mapping[str, str] | None = None) -> None:
         self.endpoint: Endpoint = endpoint
@@ -66,7 +80,7 @@ class OpenAIModel:
         self._environ = environ
         self._headers: Mapping[str, str] | None = None
         self._pool: Pool | None = None
-        self._key: str | None = None
+        self._secrets = Secrets()
         self._parameters = Parameters(self.name, endpoint.quirks)
 
     def __repr__(self) -> str:
@@ -89,27 +103,31 @@ class OpenAIModel:
             payload = msgspec.json.encode(body)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidRequest(f"the request cannot be written as JSON: {error}") from error
-        headers = self._headers or self._make_headers()
         pool = self._pool
         if pool is None or not pool.serves(asyncio.get_running_loop()):
-            pool = self._pool = await pool_for(self.endpoint)
+            pool = self._pool = await pool_for(self.endpoint, self._headers or self._make_headers())
         response: aiohttp.ClientResponse | None = None
         try:
             response = await pool.session.post(
-                self._url, data=payload, headers=headers, allow_redirects=False, proxy=pool.proxy
+                self._url,
+                # One piece of a large body after the other, so that the others' tokens are not held up.
+                data=payload if len(payload) < LARGE else io.BytesIO(payload),
+                allow_redirects=False,
+                proxy=pool.proxy,
             )
             if response.status != 200:
                 await self._refuse(response)
             if listener is None:
                 whole = response.read() if _is_bounded(response) else self._read(response)
-                reply = reply_from(await whole, model=self.name, key=self._key)
+                reply = reply_from(await whole, model=self.name, key=self._secrets)
             else:
                 reply = await self._stream(response, listener, choices=body.get("n"))
         except (TimeoutError, OSError) as error:
             raise self._connection_error(error, started=response is not None) from error
         except Exception as error:
             if not isinstance(error, CallError):
-                raise self._transport_error(error, started=response is not None) from error
+                # aiohttp's own error carries the request, and so its key; ours says what it says.
+                raise self._transport_error(error, started=response is not None) from None
             error.model = self.name
             if not isinstance(error, BadResponse) or not self._parameters.learn(error, body):
                 raise
@@ -118,7 +136,7 @@ class OpenAIModel:
             return reply
         finally:
             # An unread body closes its connection, which is what tells the provider to stop.
-            if response is not None:
+            if response is not None and not response.closed:
                 response.close()
         # The provider named a parameter it does not take; without it this is another request.
         return await self.respond(messages, parameters, listener)
@@ -155,12 +173,12 @@ class OpenAIModel:
         self, response: aiohttp.ClientResponse, listener: Listener, *, choices: object
     ) -> Reply:
         if response.content_type == "application/json":
-            reply = reply_from(await self._read(response), model=self.name, key=self._key)
+            reply = reply_from(await self._read(response), model=self.name, key=self._secrets)
             tell(reply, listener)
             return reply
         parser = EventParser()
         expected = choices if isinstance(choices, int) else 1
-        assembly = Assembly(listener, model=self.name, key=self._key, choices=expected)
+        assembly = Assembly(listener, model=self.name, key=self._secrets, choices=expected)
         read = response.content.readany
         size = 0
         while not assembly.finished:
@@ -215,7 +233,7 @@ class OpenAIModel:
             response.headers,
             body,
             model=self.name,
-            key=self._key,
+            key=self._secrets,
             key_variable=self.endpoint.key_variable or variable(self.endpoint.name, "_API_KEY"),
         )
 
@@ -238,13 +256,12 @@ class OpenAIModel:
                 )
             headers["Authorization"] = f"Bearer {key}"
         prices.warm(endpoint)
-        # In the types aiohttp works with, so that it converts neither again for every request.
-        from multidict import CIMultiDict
+        # In the type aiohttp works with, so that it does not convert it again for every request.
         from yarl import URL
 
         self._url = URL(self._url)
-        self._key = key
-        self._headers = CIMultiDict(headers)
+        self._secrets = secrets_of(endpoint, key)
+        self._headers = headers
         return self._headers
 
     def _connection_error(self, error: Exception, *, started: bool) -> CallError:
@@ -252,7 +269,7 @@ class OpenAIModel:
 
         if started:
             return BadResponse(
-                f"the connection broke in the middle of the answer: {_plain(error)}", model=self.name
+                f"the connection broke in the middle of the answer: {self._plain(error)}", model=self.name
             )
         url = without_password(self.endpoint.base_url)
         if isinstance(error, TimeoutError):
@@ -268,7 +285,7 @@ class OpenAIModel:
         elif not made:
             hint = "is the server running?"
         return ConnectionFailed(
-            f"cannot reach {url}: {_plain(error)}", model=self.name, reused=made, hint=hint
+            f"cannot reach {url}: {self._plain(error)}", model=self.name, reused=made, hint=hint
         )
 
     def _transport_error(self, error: Exception, *, started: bool) -> CallError:
@@ -280,11 +297,18 @@ class OpenAIModel:
             raise error
         if not started and isinstance(error, ValueError):
             return BadResponse(
-                f"the request cannot be sent: {_plain(error)}", model=self.name, should_retry=False
+                f"the request cannot be sent: {self._plain(error)}", model=self.name, should_retry=False
             )
         if isinstance(error, aiohttp.ClientPayloadError):
             return BadResponse("the connection broke off in the middle of the answer", model=self.name)
-        return BadResponse(f"the answer cannot be read: {_plain(error)}", model=self.name)
+        return BadResponse(f"the answer cannot be read: {self._plain(error)}", model=self.name)
+
+    def _plain(self, error: Exception) -> str:
+        # aiohttp wraps the system's words, "Connection refused", into its own terms; it quotes what it
+        # cannot read, which may be anything.
+        inner = getattr(error, "os_error", None)
+        words = getattr(inner, "strerror", None) or str(error)
+        return failures.redact(str(words), self._secrets) or type(error).__name__
 
 
 def _is_bounded(response: aiohttp.ClientResponse) -> bool:
@@ -295,10 +319,3 @@ def _is_bounded(response: aiohttp.ClientResponse) -> bool:
 
 def _too_large(limit: int) -> BadResponse:
     return BadResponse(f"the answer is larger than {limit} bytes", should_retry=False)
-
-
-def _plain(error: Exception) -> str:
-    # aiohttp wraps the system's words, "Connection refused", into its own terms.
-    inner = getattr(error, "os_error", None)
-    words = getattr(inner, "strerror", None) or str(error)
-    return without_password(str(words)) or type(error).__name__

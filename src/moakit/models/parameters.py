@@ -92,7 +92,7 @@ class Parameters:
                 _log.warning("%s wants 'max_completion_tokens' in place of 'max_tokens'", self._model)
         elif _OF_VALUE.search(text):
             self._values.setdefault(name, deque(maxlen=REMEMBERED)).append(body[name])
-            _log.warning("%s does not take %s = %r, which is left out", self._model, name, body[name])
+            _log.warning("%s does not take this value of %r, which is left out", self._model, name)
         elif name not in self._dropped:
             self._dropped.add(name)
             _log.warning("%s does not take %r, which is left out from now on", self._model, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import urllib.request
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from moakit.models.providers import Endpoint
 
-_Pools = dict[tuple[str, str, str | None, float], "Pool"]
+_Headers = tuple[tuple[str, str], ...]
+_Pools = dict[tuple[str, str, str | None, float, _Headers], "Pool"]
 _pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pools] = WeakKeyDictionary()
 _guards: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = WeakKeyDictionary()
 
@@ -38,8 +39,11 @@ class Pool:
         return self.loop is loop and not self.session.closed
 
 
-async def pool_for(endpoint: Endpoint) -> Pool:
-    """Return the running loop's pool for an endpoint, opened now if it was not."""
+async def pool_for(endpoint: Endpoint, headers: Mapping[str, str] | None = None) -> Pool:
+    """Return the running loop's pool for an endpoint, opened now if it was not.
+
+    `headers` are sent with every request of the pool: aiohttp merges them once, not for each.
+    """
     loop = asyncio.get_running_loop()
     pools = _pools.get(loop)
     if pools is None:
@@ -48,10 +52,11 @@ async def pool_for(endpoint: Endpoint) -> Pool:
         _guards[loop] = guard = _guard(pools)
         # A started asynchronous generator is closed by the loop when asyncio.run ends, and the pools with it.
         await anext(guard)
-    identity = (*endpoint.identity, endpoint.connect)
+    sent = tuple((headers or {}).items())
+    identity = (*endpoint.identity, endpoint.connect, sent)
     pool = pools.get(identity)
     if pool is None:
-        pool = pools[identity] = _open(endpoint)
+        pool = pools[identity] = _open(endpoint, sent)
     return pool
 
 
@@ -96,22 +101,25 @@ def _close_the_rest() -> None:
                 loop.run_until_complete(guard.aclose())
 
 
-def _open(endpoint: Endpoint) -> Pool:
+def _open(endpoint: Endpoint, headers: _Headers) -> Pool:
     import aiohttp
+    from multidict import CIMultiDict
 
     from moakit.models.connector import Connector
 
     connector = Connector(patience=endpoint.connect, limit=0, ttl_dns_cache=300, keepalive_timeout=30)
+    sent = CIMultiDict({"User-Agent": "moakit"})
+    sent.update(headers)
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
-        headers={"User-Agent": "moakit"},
+        headers=sent,
     )
-    return Pool(session, _proxy(endpoint.base_url))
+    return Pool(session, proxy_for(endpoint.base_url))
 
 
-def _proxy(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for an address."""
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -20,9 +20,11 @@ def cost(endpoint: Endpoint, model: str, usage: Usage, reported: float | None = 
     """
     price = price_of(endpoint, model)
     if price is not None:
-        fresh = usage.prompt_tokens - usage.cached_tokens
+        # Not every provider counts cached tokens as part of the prompt's, and no call earns money.
+        reused = min(usage.cached_tokens, usage.prompt_tokens)
+        fresh = usage.prompt_tokens - reused
         cached = price.input if price.cached is None else price.cached
-        total = fresh * price.input + usage.cached_tokens * cached + usage.completion_tokens * price.output
+        total = fresh * price.input + reused * cached + usage.completion_tokens * price.output
         return total / MILLION if usage.total_tokens or not (price.input or price.output) else None
     if reported is not None and reported > 0:
         # A 0 says as often that a proxy has no price as that the model is free.

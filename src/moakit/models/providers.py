@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from moakit.errors import ConfigError, UnknownModel
+from moakit.models.secrets import without_password
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,20 +246,26 @@ def checked_url(provider: str, url: str) -> str:
     """Return a base URL without its trailing slash; raises `ConfigError` when it is not http(s)."""
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = parts.scheme in ("http", "https") and parts.port != 0
+        host = parts.hostname or ""
+        # As it will be looked up; what is no host is refused here, not by the first call.
+        good = good and re.fullmatch(r"[\w.%:-]+", host) is not None and bool(host.encode("idna"))
     except ValueError:
         good = False
-    if not good or re.search(r"\s", url.strip()):
+    if not good or re.search(r"[\s\x00-\x1f\x7f\\]", url.strip()):
+        # What is no address may have its password anywhere before the last @.
+        shown = re.sub(r"^(\w+://)?.*@", r"\1***@", url.strip(), flags=re.DOTALL)
         raise ConfigError(
-            f"provider {provider!r}: base_url {without_password(url)!r} is not an http(s) address",
+            f"provider {provider!r}: base_url {shown!r} is not an http(s) address",
             hint="it looks like http://127.0.0.1:8080/v1",
         )
+    if parts.query or parts.fragment:
+        shown = without_password(url.strip()).partition("#")[0].partition("?")[0]
+        raise ConfigError(
+            f"provider {provider!r}: base_url {shown!r} is followed by ? or #, and so leads nowhere",
+            hint="an address ends in its path; a key goes into api_key, or into headers",
+        )
     return url.strip().rstrip("/")
-
-
-def without_password(text: str) -> str:
-    """Return an address, or a text with one, without the user and password that may stand in it."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
 def ollama_url(host: str) -> str:

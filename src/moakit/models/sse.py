@@ -6,12 +6,16 @@ CR, LF and CRLF, a byte order mark. It works on bytes, so no line of text is eve
 
 from __future__ import annotations
 
+import re
+
 from moakit.errors import BadResponse
 
 LIMIT = 16 * 1024 * 1024
 """The largest event taken, in bytes."""
 MARK = b"\xef\xbb\xbf"
 """A byte order mark, which may stand before the first event."""
+_DATA = re.compile(rb"^data(?:: ?(.*))?$", re.MULTILINE)
+"""The value of a data field; the other lines of an event are never copied."""
 
 
 class EventParser:
@@ -46,8 +50,10 @@ class EventParser:
         *blocks, rest = data.split(b"\n\n")
         if rest:
             held += rest
-        if len(data) > self._limit and max(len(rest), *map(len, blocks)) > self._limit:
-            raise self._too_large()
+        if len(data) > self._limit:
+            self._wait()
+            if max(map(len, blocks)) > self._limit:
+                raise self._too_large()
         return [found for block in blocks if (found := _data_of(block)) is not None]
 
     def close(self) -> list[bytes]:
@@ -58,7 +64,9 @@ class EventParser:
         return [] if found is None else [found]
 
     def _wait(self) -> list[bytes]:
-        if len(self._held) > self._limit:
+        held = self._held
+        # A line end at the end may be the first half of the blank line, which is no part of the event.
+        if len(held) > self._limit and len(held) - held.endswith(b"\n") > self._limit:
             raise self._too_large()
         return []
 
@@ -87,9 +95,5 @@ class EventParser:
 def _data_of(block: bytes) -> bytes | None:
     if block.startswith(b"data: ") and b"\n" not in block:
         return block[6:]
-    lines: list[bytes] = []
-    for line in block.split(b"\n"):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            lines.append(value.removeprefix(b" "))
+    lines: list[bytes] = _DATA.findall(block)
     return b"\n".join(lines) if lines else None

@@ -26,14 +26,14 @@ _clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, Clock] = WeakKeyDictionary
 class Clock:
     """The alarms of one event loop; times are those of `loop.time()`, in seconds."""
 
-    __slots__ = ("__weakref__", "_alarms", "_cleared", "_due", "_handle", "_number", "loop")
+    __slots__ = ("__weakref__", "_alarms", "_at", "_cleared", "_handle", "_number", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._alarms: list[Alarm] = []
         self._handle: asyncio.Handle | None = None
-        # The handle's time: it does not always know it itself (uvloop, when it is due at once).
-        self._due = 0.0
+        # uvloop's handle for a time that has come does not know its time.
+        self._at = 0.0
         self._number = 0
         self._cleared = 0
 
@@ -42,7 +42,7 @@ class Clock:
         self._number += 1
         alarm: Alarm = [when, self._number, ring]
         heapq.heappush(self._alarms, alarm)
-        if self._handle is None or when < self._due:
+        if self._handle is None or when < self._at:
             self._arm(when)
         return alarm
 
@@ -60,7 +60,7 @@ class Clock:
     def _arm(self, when: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._due = when
+        self._at = when
         self._handle = self.loop.call_at(when, self._ring)
 
     def _ring(self) -> None:
@@ -83,7 +83,7 @@ class Clock:
 
     def _arm_next(self) -> None:
         # What rang may have set an alarm of its own, for later than the next one here.
-        if self._alarms and (self._handle is None or self._alarms[0][0] < self._due):
+        if self._alarms and (self._handle is None or self._alarms[0][0] < self._at):
             self._arm(self._alarms[0][0])
 
 

@@ -19,10 +19,10 @@ class Timers(Deadline):
     """Cancels the block when a timer runs out, and raises `ModelTimeout` in its place.
 
     One alarm serves all three: after the first token `beat` only notes the time, and the alarm is set anew
-    when it rings too early, so that a token costs nothing.
+    when it rings too early, so that a token costs nothing. `started` is the loop's time when they were made.
     """
 
-    __slots__ = ("_last", "_limits", "_model", "_resting", "_started", "timer")
+    __slots__ = ("_last", "_limits", "_model", "_resting", "started", "timer")
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class Timers(Deadline):
         self._model = model
         self._last: float | None = None
         self._resting = False
-        self._started = clock.loop.time()
+        self.started = clock.loop.time()
         self.timer = ""
-        when = self._started + (total if first_token is None else min(total, first_token))
+        when = self.started + (total if first_token is None else min(total, first_token))
         super().__init__(when, self._timeout, clock=clock)
 
     def beat(self, now: float | None = None) -> None:
@@ -59,10 +59,10 @@ class Timers(Deadline):
 
     def _next(self) -> tuple[float, str]:
         total, first_token, idle = self._limits
-        due = (self._started + total, "total")
+        due = (self.started + total, "total")
         if self._last is None:
             if first_token is not None:
-                due = min(due, (self._started + first_token, "first_token"))
+                due = min(due, (self.started + first_token, "first_token"))
         elif idle is not None and not self._resting:
             due = min(due, (self._last + idle, "idle"))
         return due

@@ -6,6 +6,8 @@ from collections import deque
 
 MINUTE = 60.0
 _GONE = float("-inf")
+MOST = 1e12
+"""More than any call takes: what is asked for may be any number, and sums of these have to stay exact."""
 
 
 class Entry:
@@ -45,7 +47,7 @@ class Window:
     def free_at(self, amount: float, now: float) -> float:
         """Return when `amount` more fits, `now` if it does; one above the limit fits when nothing is used."""
         self._forget(now)
-        return self._free_at(amount, now, self._used, estimates=True)
+        return self._free_at(min(amount, MOST), now, self._used, estimates=True)
 
     def certain(self, amount: float, now: float, before: float = 0) -> float:
         """Return the earliest time at which `amount` can fit once `before` was taken.
@@ -61,6 +63,7 @@ class Window:
 
     def take(self, amount: float, now: float, *, estimate: bool = False) -> Entry:
         """Count an amount from now on; the entry returned is settled later."""
+        amount = min(amount, MOST)
         entry = Entry(self, now, amount, estimate=estimate)
         self._entries.append(entry)
         self._used += amount
@@ -70,6 +73,7 @@ class Window:
 
     def correct(self, entry: Entry, amount: float) -> None:
         """Count an entry as another amount, which is not an estimate any more."""
+        amount = min(amount, MOST)
         if entry.open:
             self._open -= entry.amount
         self._used += amount - entry.amount

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from moakit.errors import BadResponse, CallError, ContentFiltered, ModelTimeout
+from moakit.errors import BadResponse, BudgetExceeded, ContentFiltered, MoaError, ModelTimeout
 from moakit.models.providers import PLAIN
 from moakit.prompts.continuation import prefilled, requested
 from moakit.run.ear import Ear
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 class Cut:
     """What has been shown of one answer so far, and how the next model goes on with it.
 
-    `open` says whether it can be continued at all: a tool call that broke off, or one of several choices,
-    cannot.
+    `single` says that there is no fallback, so that the model itself may go on, once. `open` says whether the
+    answer can be continued at all: a tool call that broke off, or one of several choices, cannot.
     """
 
-    __slots__ = ("_alone", "_instructed", "_pieces", "_seam", "open")
+    __slots__ = ("_instructed", "_pieces", "_seam", "_single", "open")
 
-    def __init__(self) -> None:
+    def __init__(self, *, single: bool) -> None:
         self._pieces: list[str] = []
         self._seam: Seam | None = None
         self._instructed = False
-        self._alone = False
+        self._single = single
         self.open = True
 
     @property
@@ -60,8 +60,8 @@ class Cut:
             parameters = {**parameters, **more}
         return prefilled(messages, self.text, marked=prefill == "prefix"), parameters
 
-    def again(self, error: CallError, *, last: bool) -> bool:
-        """Say whether the same model is to go on itself: it refused a prefill, or `last`, there is no other.
+    def again(self, error: MoaError) -> bool:
+        """Say whether the same model is to go on itself: it refused a prefill, or there is no other.
 
         Each of the two happens once.
         """
@@ -71,9 +71,9 @@ class Cut:
             self._instructed = True
             return True
         self._instructed = False
-        alone, self._alone = self._alone, True
+        single, self._single = self._single, False
         # A silent model is not asked again on the same route.
-        return last and not alone and not isinstance(error, ModelTimeout)
+        return single and not isinstance(error, ModelTimeout | BudgetExceeded)
 
     def take(self, text: str, kind: str, index: int) -> str:
         """Note a piece before it is shown; return what is to be shown of it."""
@@ -120,6 +120,6 @@ class _Ear(Ear):
                 self.first = now
 
 
-def _refused(error: CallError) -> bool:
+def _refused(error: MoaError) -> bool:
     """Say whether the model did not take the request as it was."""
     return isinstance(error, BadResponse) and error.status is not None and 400 <= error.status < 500

@@ -1,92 +1,107 @@
-"""A call with a second attempt beside it when the first is slow: the faster one answers, the other ends."""
+"""A model that is asked a second time while its first attempt is slow: the faster one answers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from moakit.errors import BudgetExceeded, CallError
-from moakit.models.base import Model, Reply
-from moakit.run.call import ask
-from moakit.run.continuation import Cut
-from moakit.run.ledger import Attempts, Entry
-from moakit.run.race import Lane, Race
-from moakit.run.scope import Run
-from moakit.types import Message
+from moakit.run.ledger import enter_failure
+from moakit.run.race import LOST, Lane, Race
+
+if TYPE_CHECKING:
+    from moakit.models.base import Listener, Model, Reply
+    from moakit.policies.limits import Permit
+    from moakit.policies.routes import Route
+    from moakit.run.attempts import Attempts
+    from moakit.types import Message
 
 
-async def hedged(
-    run: Run,
-    model: Model,
-    messages: Sequence[Message],
-    parameters: Mapping[str, Any],
-    attempts: Attempts,
-    *,
-    timeout: float | None = None,
-    alone: bool = True,
-    cut: Cut | None = None,
-) -> Reply:
-    """Do what `run.call.ask` does, with a hedge where `policies.hedge` allows one; raises `CallError`.
+class Hedged:
+    """A model each of whose attempts may get a second one beside it, as `policies.hedge` allows.
 
-    The first attempt that speaks (or, where nothing is streamed, answers) is the one that is heard; the other
-    is cancelled, and entered in the ledger as such.
+    The attempt that speaks first (or, where nothing is streamed, answers) is heard; the other is cancelled,
+    and entered in the ledger as such. A hedge never waits for a place within the provider's limits.
     """
-    route = run.journey.routes.to(model)
-    race = Race()
-    entrants: list[_Entrant] = []
 
-    def enter() -> None:
-        lane, own = Lane(race), Attempts()
-        call = ask(run, model, messages, parameters, own, timeout=timeout, alone=alone, cut=cut, lane=lane)
-        lane.task = run.journey.loop.create_task(call)
-        entrants.append(_Entrant(lane, lane.task, own, Entry(run, model, own)))
+    __slots__ = ("_attempts", "_model", "_route", "endpoint", "name")
 
-    patience = route.hedge.call() if route is not None else None
-    enter()
-    try:
-        if route is not None and patience is not None:
-            await asyncio.wait([entrants[0].task], timeout=patience)
-            slow = race.winner is None and not entrants[0].task.done() and not route.breaker.open
-            if slow and route.hedge.spend():
-                enter()
-        pending = {entrant.task for entrant in entrants}
-        while pending and race.winner is None:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for entrant in entrants:
-                if entrant.task in done and not entrant.task.cancelled() and not entrant.task.exception():
-                    entrant.lane.leads()
-                    break
-        # The one that is heard goes on to its end; without one, all have failed.
-        await asyncio.wait([entrant.task for entrant in entrants])
-    finally:
-        for entrant in entrants:
-            entrant.task.cancel()
-        await asyncio.gather(*(entrant.task for entrant in entrants), return_exceptions=True)
-        attempts.count += sum(entrant.attempts.count for entrant in entrants)
-    winner = next((one for one in entrants if one.lane is race.winner), entrants[0])
-    for entrant in entrants:
-        if entrant is not winner:
-            entrant.lost()
-    attempts.seconds, attempts.first_token = winner.attempts.seconds, winner.attempts.first_token
-    reply = winner.task.result()
-    if route is not None:
-        route.hedge.note(attempts.first_token or attempts.seconds)
-    return reply
+    def __init__(self, model: Model, route: Route, attempts: Attempts) -> None:
+        self._model = model
+        self._route = route
+        self._attempts = attempts
+        self.name = model.name
+        self.endpoint = model.endpoint
 
+    async def respond(
+        self, messages: Sequence[Message], parameters: Mapping[str, Any], listener: Listener | None = None
+    ) -> Reply:
+        """Make one attempt, or two; raises the first one's `CallError` when both fail."""
+        route = self._route
+        patience = route.hedge.call()
+        race = Race()
 
-class _Entrant(NamedTuple):
-    """One attempt of the race, with its own count and its own line for the ledger."""
+        def enter(permit: Permit | None = None) -> asyncio.Task[Reply]:
+            lane = Lane(race, listener)
+            asked = self._asked(lane, messages, parameters, permit)
+            task = lane.task = asyncio.get_running_loop().create_task(asked)
+            return task
 
-    lane: Lane
-    task: asyncio.Task[Reply]
-    attempts: Attempts
-    entry: Entry
+        tasks = [enter()]
+        try:
+            if patience is not None:
+                await asyncio.wait(tasks, timeout=patience)
+                if race.winner is None and not tasks[0].done() and (permit := self._allowed()) is not None:
+                    tasks.append(enter(permit))
+                    self._attempts.count += 1
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if race.winner is not None or len(tasks) > 1:
+                self._enter_others(race)
+        winner = race.winner or race.lanes[0]
+        if winner.task is None:
+            raise RuntimeError("a lane without a task")
+        reply = winner.task.result()
+        route.hedge.note(winner.first)
+        return reply
 
-    def lost(self) -> None:
-        """Enter an attempt that did not win."""
-        error = None if self.task.cancelled() else self.task.exception()
-        if isinstance(error, CallError | BudgetExceeded):
-            self.entry.failed(error)
-        else:
-            self.entry.failed(CallError("dropped: the other attempt was faster"), "cancelled")
+    async def _asked(
+        self, lane: Lane, messages: Sequence[Message], parameters: Mapping[str, Any], permit: Permit | None
+    ) -> Reply:
+        try:
+            reply = await self._model.respond(messages, parameters, lane.ear)
+            lane.leads()
+            if permit is not None:
+                permit.settle(reply.usage.total_tokens)
+            return reply
+        finally:
+            if permit is not None:
+                permit.release()
+
+    def _allowed(self) -> Permit | None:
+        """Take a hedge and a place at the provider, None when there is none of either."""
+        route = self._route
+        permit = None if route.breaker.open else route.limiter.try_acquire(self._attempts.expected)
+        if permit is not None and not route.hedge.spend():
+            permit.withdraw()
+            return None
+        return permit
+
+    def _enter_others(self, race: Race) -> None:
+        """Enter the attempt that lost; the one that is heard, or else the first, is entered by its run."""
+        heard = race.winner or race.lanes[0]
+        for lane in race.lanes:
+            if lane is heard or lane.task is None:
+                continue
+            error = None if lane.task.cancelled() else lane.task.exception()
+            if isinstance(error, CallError | BudgetExceeded):
+                self._enter(lane, error, "failed")
+            else:
+                self._enter(lane, CallError(f"dropped: {LOST}", model=self.name), "cancelled")
+
+    def _enter(self, lane: Lane, error: CallError | BudgetExceeded, status: str) -> None:
+        enter_failure(self._attempts.run, self._model, error, status=status, since=lane.started, attempts=1)

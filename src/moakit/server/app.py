@@ -19,12 +19,14 @@ from moakit.server.access import Access
 from moakit.server.chat import Chat
 from moakit.server.health import Health, Load
 from moakit.server.listing import Models, OneModel
-from moakit.server.replies import INTERNAL, Failure
+from moakit.server.replies import INTERNAL, NOSNIFF, Failure
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from moakit.config import Config
+
+_NOSNIFF = {NOSNIFF[0].decode(): NOSNIFF[1].decode()}
 
 
 class Application:
@@ -90,12 +92,13 @@ async def _no_such_address(request: Request, error: Any) -> JSONResponse:
     """Answer in OpenAI's shape for an address that is not there, or does not take the method."""
     where = f"{request.method} {request.scope['path']}"
     failure = Failure(error.status_code, f"{error.detail.lower()}: {where}")
-    return JSONResponse({"error": failure.body()}, failure.status, headers=dict(error.headers or {}))
+    headers = {**(error.headers or {}), **_NOSNIFF}
+    return JSONResponse({"error": failure.body()}, failure.status, headers=headers)
 
 
 async def _defect(request: Request, error: Exception) -> JSONResponse:
     """Answer for a defect of our own, which the log tells."""
-    return JSONResponse({"error": INTERNAL.body()}, INTERNAL.status)
+    return JSONResponse({"error": INTERNAL.body()}, INTERNAL.status, headers=_NOSNIFF)
 
 
 def allows_overrides(config: Config) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from moakit.errors import InvalidRequest
 from moakit.models.tokens import estimate, estimate_prompt
@@ -26,14 +26,25 @@ LAX = 16
 DENSEST = 40
 """The most tokens that a byte of a request can stand for: an image's part is short and counts for 800."""
 
-_NUMBERS = (
-    ("temperature", 0, 2),
-    ("top_p", 0, 1),
-    ("n", 1, MOST_CHOICES),
-    ("max_tokens", 1, MOST_OUTPUT),
-    ("max_completion_tokens", 1, MOST_OUTPUT),
-)
-_LISTS = (("tools", MOST_TOOLS), ("functions", MOST_TOOLS), ("stop", MOST_STOPS))
+
+class Bounds(NamedTuple):
+    """What a number of a request may be."""
+
+    low: int
+    high: int
+    whole: bool = True
+
+
+NUMBERS: Mapping[str, Bounds] = {
+    "temperature": Bounds(0, 2, whole=False),
+    "top_p": Bounds(0, 1, whole=False),
+    "n": Bounds(1, MOST_CHOICES),
+    "max_tokens": Bounds(1, MOST_OUTPUT),
+    "max_completion_tokens": Bounds(1, MOST_OUTPUT),
+}
+"""The numbers that are checked before anything is asked."""
+LISTS: Mapping[str, int] = {"tools": MOST_TOOLS, "functions": MOST_TOOLS, "stop": MOST_STOPS}
+"""The lists of a request, and how many entries each may have."""
 _CALLS = "ask for fewer layers, proposers or samples, or raise server.max_calls"
 _SMALLER = {"tools": "send those the conversation needs", "functions": "send those the conversation needs"}
 
@@ -50,16 +61,15 @@ def check_messages(number: int) -> None:
 
 def check_sampling(data: Mapping[str, Any], at: str = "") -> None:
     """Refuse sampling that is out of range, and lists that are too long; `at` is where they stand."""
-    for name, low, high in _NUMBERS:
+    for name, (low, high, whole) in NUMBERS.items():
         value = data.get(name)
         if value is None:
             continue
-        whole = name not in ("temperature", "top_p")
         good = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not good or not low <= value <= high:
             kind = "whole number" if whole else "number"
             raise InvalidRequest(f"{at}{name} is not a {kind} from {low:,} to {high:,}", param=f"{at}{name}")
-    for name, most in _LISTS:
+    for name, most in LISTS.items():
         value = data.get(name)
         if isinstance(value, list) and len(value) > most:
             raise InvalidRequest(

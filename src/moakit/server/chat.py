@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from moakit.policies.admission import Overloaded
 from moakit.policies.settings import DEADLINE
 from moakit.run.journey import Journey
 from moakit.server.access import WHO
+from moakit.server.logged import log_failure, log_loss
 from moakit.server.openwebui.client import shown, speaks, task_of
 from moakit.server.openwebui.dialect import Dialect
 from moakit.server.openwebui.history import cleaned
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from moakit.policies.budget import Budget
     from moakit.server.health import Load
     from moakit.types import Answer
-
-_log = logging.getLogger("moakit.server")
 
 STOPPING = Failure(
     503, "the server is shutting down", kind="server_error", retry_after=1, should_retry=True
@@ -150,11 +148,10 @@ class Chat:
         try:
             answer = await journey.execute(work.ensemble, work.prompt)
         except Exception as error:
-            _log.warning("%s %s failed: %s", journey.run_id, work.name, error)
+            log_failure(journey.run_id, work.name, error)
             raise
         if answer.degraded:
-            lost = "; ".join(call.message for call in answer.failures)
-            _log.warning("%s %s is degraded: %s", journey.run_id, work.name, lost or "a fallback answered")
+            log_loss(journey.run_id, work.name, answer)
         return answer
 
     async def _whole(self, work: Work, send: Send) -> None:

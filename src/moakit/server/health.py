@@ -8,12 +8,15 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from moakit.policies.admission import Admission
+from moakit.server.replies import NOSNIFF
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
 
     from moakit.config.schema import KeyConfig, ServerConfig
+
+_HEADERS = {NOSNIFF[0].decode(): NOSNIFF[1].decode()}
 
 
 class Load:
@@ -78,12 +81,12 @@ class Health:
         """Answer that the process lives."""
         from starlette.responses import PlainTextResponse
 
-        return PlainTextResponse("ok\n")
+        return PlainTextResponse("ok\n", headers=_HEADERS)
 
     async def ready(self, request: Request) -> PlainTextResponse:
         """Answer whether new requests are taken."""
         from starlette.responses import PlainTextResponse
 
         if self._load.draining:
-            return PlainTextResponse("draining\n", status_code=503)
-        return PlainTextResponse("ok\n")
+            return PlainTextResponse("draining\n", status_code=503, headers=_HEADERS)
+        return PlainTextResponse("ok\n", headers=_HEADERS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from moakit.events import Delta, Event
 from moakit.run.journey import Gate, Journey
+from moakit.server.replies import NOSNIFF
 from moakit.server.wire import DONE, KEEP_ALIVE, Chunks, usage_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Outlet(Gate):
         return [
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-cache"),
+            NOSNIFF,
             *((name.encode(), value.encode()) for name, value in own.items()),
         ]
 

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from moakit.config import Config
     from moakit.layers import Layer
 
-NEVER = frozenset({"api_base", "api_key", "base_url", "extra_headers", "headers", "proxy"})
+NEVER = frozenset(
+    [
+        "api_base",
+        "api_key",
+        "base_url",
+        "default_headers",
+        "extra_body",
+        "extra_headers",
+        "extra_query",
+        "headers",
+        "proxies",
+        "proxy",
+    ]
+)
 """What no request sets, here or, passed on, at a gateway behind us: addresses, keys, headers."""
 
 

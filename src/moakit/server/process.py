@@ -61,6 +61,7 @@ def settings_for(app: Application, *, host: str, port: int) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         lifespan="on",
+        ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )

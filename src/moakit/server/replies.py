@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("moakit.server")
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""The header of every answer: a browser is not to take it for a page, whatever stands in it."""
+LONGEST = 10_000
+"""Characters of an error that a client is sent: what it asked for may be in it, and may be megabytes."""
+
 
 class Failure(msgspec.Struct, frozen=True):
     """An error as a client sees it: HTTP status and OpenAI's error object.
@@ -49,7 +54,12 @@ class Failure(msgspec.Struct, frozen=True):
 
     def body(self) -> dict[str, Any]:
         """Return OpenAI's error object."""
-        return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        message, param = _cut(self.message), self.param and _cut(self.param)
+        return {"message": message, "type": self.kind, "param": param, "code": self.code}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 INTERNAL = Failure(500, "an internal error; the server's log has the details", kind="server_error")
@@ -133,7 +143,7 @@ def encoded(content: object) -> bytes:
 
 async def send_body(send: Send, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
     """Send an answer that is JSON already."""
-    raw = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    raw = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), NOSNIFF]
     raw += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})

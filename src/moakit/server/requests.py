@@ -30,7 +30,7 @@ LINGER = 2.0
 OWN = frozenset({"model", "messages", "stream", "stream_options", "moa"})
 """What the server itself reads of a request; everything else goes to the aggregator."""
 _SMALLER = "shorten the conversation, send smaller images, or raise server.max_body"
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
 class BodyTooLarge(MoaError):
@@ -124,7 +124,7 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
         prompt=prompt,
         parameters={key: value for key, value in data.items() if key not in OWN and value is not None},
         stream=stream,
-        include_usage=bool((options or {}).get("include_usage")),
+        include_usage=_flag(options or {}, "include_usage", "stream_options.include_usage"),
         events=_flag(extra or {}, "events", "moa.events") and stream,
     )
 
@@ -145,7 +145,7 @@ def _messages(messages: Any) -> Prompt:
     check_messages(len(messages))
     for index, message in enumerate(as_prompt(messages)):
         at = f"messages[{index}]"
-        if message["role"] not in _ROLES:
+        if message["role"] not in ROLES:
             raise InvalidRequest(f"{at}.role {message['role']!r} is not known", param=f"{at}.role")
         content = message.get("content")
         if content is not None and not isinstance(content, str | list):

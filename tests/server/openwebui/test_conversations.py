@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moakit import MoA, Response
+from moakit.events import CallFinished, LayerStarted
+from moakit.observe.openwebui import Commentary
 from moakit.server.openwebui.history import cleaned, without_decorations
 from tests.server.hosting import configured, hosted
 from tests.server.openwebui.streams import OURS, pieces, say, send
@@ -68,8 +71,30 @@ def test_whatever_is_sent_back_the_rest_of_it_stays(pieces):
     text = "".join(pieces)
     left = without_decorations(text)
     assert left.count("a") <= text.count("a") and len(left) <= len(text)
+    letters = iter(text)
+    assert all(letter in letters for letter in left)
     if "</details>" not in text and "</think>" not in text:
         assert left == text
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<details", "</details>", "</DETAILS >", "<think>", "&lt;", "\n", "a"]), max_size=9
+    ),
+    st.lists(st.sampled_from(["yes", "\n", "<", "</p>", "&lt;details"]), max_size=5)
+    .map("".join)
+    .map(str.strip),
+)
+def test_what_is_shown_of_any_proposal_is_taken_out_again(pieces, answer):
+    commentary = Commentary(MoA(["demo/planner", "demo/skeptic"], "demo/editor"), "details")
+    response = Response(text="".join(pieces), model="demo/planner")
+    events = [
+        LayerStarted(run_id="r", path="0", at=0.0, name="Proposers"),
+        CallFinished(run_id="r", path="0.0", at=0.0, response=response),
+    ]
+    notes = [note for event in events for note in commentary.on(event) if note.kind == "content"]
+    assert len(notes) == 1 and notes[0].content.count("</details>") == 1
+    assert without_decorations(notes[0].content + answer) == answer
 
 
 def test_openings_without_an_end_take_no_longer():
