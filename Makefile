@@ -8,9 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 QUESTION ?= Why is the sky dark at night, when every direction should end at a star?
 MINUTES ?= 10
-ARGS ?=
 REQUESTS ?= 20000
-MINUTES ?= 7
+ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
@@ -61,7 +60,7 @@ bench: $(VENV)/.dev  ## Measure; print the tables of benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.dev  ## Serve REQUESTS=20000 with faults, for MINUTES=7 at most; fail if anything is left behind
+soak: $(VENV)/.dev  ## Serve REQUESTS=20000 with faults, for MINUTES=10 at most; fail if anything is left behind
 	$(BIN)/python -m benchmarks.soak --requests $(REQUESTS) --minutes $(MINUTES) $(ARGS)
 
 # Install -------------------------------------------------------------------------------------------------

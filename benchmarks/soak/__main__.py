@@ -31,7 +31,7 @@ def main() -> int:
         "--requests", type=int, default=20_000, help="requests with mixed faults (default: %(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=7, help="… and the time after which there are no more"
+        "--minutes", type=float, default=10, help="… and the time after which there are no more"
     )
     parser.add_argument("--leaves", type=int, default=1000, help="clients whose leaving is timed")
     parser.add_argument("--storm", type=float, default=60, help="seconds of the storm")
