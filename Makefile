@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 QUESTION ?= Why is the sky dark at night, when every direction should end at a star?
 MINUTES ?= 10
+REQUESTS ?= 20000
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -61,6 +62,10 @@ bench: $(VENV)/.dev  ## Measure; print the tables of benchmarks/
 .PHONY: faults
 faults: $(VENV)/.dev $(VENV)/peers/.installed  ## Run the fault card, docs/faults.md (ARGS="F6 S08" for some rows)
 	$(BIN)/python -m tests.faults --peers $(VENV)/peers/bin/python $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev  ## Serve REQUESTS=20000 with faults, for MINUTES=10 at most; fail if anything is left behind
+	$(BIN)/python -m benchmarks.soak --requests $(REQUESTS) --minutes $(MINUTES) $(ARGS)
 
 # Install -------------------------------------------------------------------------------------------------
 # A stamp stands for "installed from these locks": nothing happens until a lock or pyproject.toml changes.

@@ -66,6 +66,12 @@ def test_what_was_held_back_is_told_at_the_end():
     assert assemble(*says("<thi"), ear=ear).text == ear.text() == "<thi"
 
 
+def test_white_space_alone_is_kept_and_not_told():
+    ear = Ear()
+    assert assemble(*says(" \n", "\t "), ear=ear).text == " \n\t "
+    assert ear.heard == []
+
+
 def test_tool_calls_are_put_together_from_fragments():
     ear = Ear()
     first = {"index": 0, "id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}

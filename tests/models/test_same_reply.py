@@ -94,7 +94,8 @@ def test_a_stream_gives_the_reply_that_the_whole_gives(
     assembly.take(events[cut:])
     reply = assembly.reply()
     assert reply == whole
-    assert (ear.text(), ear.text("reasoning").strip()) == (reply.text, reply.reasoning)
+    told = "" if reply.text.isspace() else reply.text
+    assert (ear.text(), ear.text("reasoning").strip()) == (told, reply.reasoning)
 
 
 @settings(max_examples=200)

@@ -7,6 +7,7 @@ import pytest
 
 import moakit
 from moakit import (
+    Agent,
     AuthenticationFailed,
     BadResponse,
     ConfigError,
@@ -178,3 +179,11 @@ async def test_failures_of_many_runs_at_once_leave_nothing_behind(up, lab):
     errors = await asyncio.gather(*[broken.run("why") for _ in range(30)], return_exceptions=True)
     assert {type(error) for error in errors} == {NotEnoughResponses}
     assert BadResponse in {type(cause) for cause in errors[0].exceptions}
+
+
+@pytest.mark.parametrize("fault", ["empty", "blank"])
+async def test_an_aggregator_that_streams_white_space_alone_is_restarted_on_its_fallback(up, lab, fault):
+    lead = Agent(lab(fault).bound, fallback=[lab("say:the_answer")])
+    async with MoA([lab("a"), lab("b")], lead, retries=0).stream("why") as stream:
+        shown = [text async for text in stream.text]
+    assert "".join(shown) == stream.answer.text == "the answer" and stream.answer.degraded

@@ -51,7 +51,8 @@ def hosted(config: Config, **options: Any) -> Iterator[Served]:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.002)
-        yield Served(server.servers[0].sockets[0].getsockname()[1], load=app.load)
+        listener = server.servers[0]
+        yield Served(listener.sockets[0].getsockname()[1], load=app.load, loop=listener.get_loop())
     finally:
         server.should_exit = True
         thread.join(10)

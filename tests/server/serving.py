@@ -1,5 +1,6 @@
 """A real `moa serve`, and plain HTTP to it for what the official client hides."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -38,14 +39,16 @@ class Reply(NamedTuple):
 
 
 class Served:
-    """A server's address, with its process where it has one, with its load where it is in this one."""
+    """A server's address, with its process where it has one, with its load and loop where it is here."""
 
     def __init__(
-        self, port: int, process: subprocess.Popen[str] | None = None, load: Load | None = None
-    ) -> None:
+        self, port: int, process: subprocess.Popen[str] | None = None, load: Load | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:  # fmt: skip
         self.port = port
         self.process = process
         self.load = load
+        self.loop = loop
         self.told: list[str] = []
 
     @property

@@ -1,5 +1,6 @@
 """SIGTERM: not ready at once, nothing new taken in, running answers finished, exit code 0."""
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -8,6 +9,7 @@ import socket
 import threading
 import time
 
+import aiohttp
 import openai
 import pytest
 
@@ -110,6 +112,75 @@ def test_after_the_drain_time_what_still_runs_is_told_and_ended(up, environ, tmp
     assert "shutting down" in last["error"]["message"] and last["choices"] == []
     up.wait_idle()
     assert all(call.status == "aborted" for call in up.of("lead"))
+
+
+async def streamed(session, server, begun):
+    """Read a stream to its end, and tell when it has begun; return its status and its body."""
+    body = {"model": "panel", "messages": USER, "stream": True}
+    async with session.post(f"{server.base_url}/chat/completions", json=body) as response:
+        first = await response.content.readany()
+        begun.append(first)
+        return response.status, first + await response.read()
+
+
+@contextlib.asynccontextmanager
+async def a_hundred_streams(server):
+    """A hundred streams, each of which has begun."""
+    key, free = {"authorization": f"Bearer {KEY}"}, aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=free, headers=key) as session:
+        begun = []
+        streams = [asyncio.create_task(streamed(session, server, begun)) for _ in range(100)]
+        end = time.monotonic() + 20
+        while len(begun) < 100:
+            assert time.monotonic() < end, len(begun)
+            await asyncio.sleep(0.01)
+        yield session, streams
+
+
+async def test_a_hundred_streams_finish_while_nothing_new_is_taken_in(up, environ, tmp_path):
+    up.behaves["lead"] = "tokens:12+pace:0.5"
+    with serving(tmp_path, CONFIG, **environ) as server:
+        async with a_hundred_streams(server) as (session, streams):
+            server.process.send_signal(signal.SIGTERM)
+            told, status = time.monotonic(), 200
+            while status == 200:
+                async with session.get(f"http://127.0.0.1:{server.port}/readyz") as response:
+                    status = response.status
+                assert time.monotonic() - told < 1
+            refused = await asyncio.gather(*(streamed(session, server, []) for _ in range(20)))
+            answers = await asyncio.gather(*streams)
+        assert await asyncio.to_thread(server.process.wait, 5) == 0
+    assert status == 503
+    assert "finishing 100 answers, at most 30 s" in "".join(server.told)
+    assert [code for code, _ in refused] == [503] * 20
+    for code, body in answers:
+        assert code == 200 and b'"error"' not in body and body.endswith(b"data: [DONE]\n\n")
+        assert all(b'"content":" w%d"' % number in body for number in range(2, 13))
+    assert len(up.calls) == 400 and not up.open
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_hundred_streams_that_are_ended_are_told_so(up, environ, tmp_path, signals):
+    up.behaves["lead"] = "tokens:1000+pace:0.1"
+    # Either the drain time is too short for them, or a second signal does not let them have it.
+    config = CONFIG.replace("[server]", f"[server]\ndrain = {0.5 if signals == 1 else 60}")
+    with serving(tmp_path, config, **environ) as server:
+        async with a_hundred_streams(server) as (_, streams):
+            server.process.send_signal(signal.SIGTERM)
+            told = time.monotonic()
+            if signals == 2:
+                while "finishing 100 answers" not in "".join(server.told):
+                    await asyncio.sleep(0.002)
+                server.process.send_signal(signal.SIGTERM)
+            answers = await asyncio.gather(*streams)
+            assert await asyncio.to_thread(server.process.wait, 10) == 0
+            assert time.monotonic() - told < 8
+    for code, body in answers:
+        assert code == 200 and b'"content":"w1"' in body and b"[DONE]" not in body
+        last = json.loads(body.rpartition(b"data: ")[2])
+        assert "shutting down" in last["error"]["message"] and last["choices"] == []
+    await up.idle()
+    assert [call.status for call in up.of("lead")] == ["aborted"] * 100
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -100,7 +100,7 @@ class Assembly:
 
     def reply(self) -> Reply:
         """Return the whole; raises `BadResponse` when the stream ended before the answer did."""
-        self._emit(*self._splitter.close())
+        self._close()
         if 0 not in self._finish or self._choices.keys() - self._finish.keys():
             raise BadResponse("the stream ended before the answer was complete")
         extra = self._extra
@@ -186,6 +186,14 @@ class Assembly:
         if data is not None:
             # What is held back until it is clear whether it is reasoning keeps its logprobs.
             self._logprobs += _tokens(data["logprobs"])
+        self._emit(thought, text)
+
+    def _close(self) -> None:
+        thought, text = self._splitter.close()
+        if text.isspace():
+            # White space alone is no answer: once it was shown, no other model could give one.
+            self._pieces.append(text)
+            text = ""
         self._emit(thought, text)
 
     def _emit(self, thought: str, text: str) -> None:

@@ -144,7 +144,7 @@ def tell(reply: Reply, listener: Listener) -> None:
     """Tell an answer that came whole although a stream was asked for, as some servers send it."""
     if reply.reasoning:
         listener(reply.reasoning, "reasoning")
-    if reply.text:
+    if reply.text.strip():
         listener(reply.text)
     if reply.tool_calls:
         fragments = [{**call, "index": index} for index, call in enumerate(reply.tool_calls)]
