@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import card
 from tests.faults.card import LATER, Row, all_rows, found
-from tests.faults.case import CARD, SUITE, until
+from tests.faults.case import CARD, SUITE, USER, until
 from tests.faults.page import PAGE, tables
 from tests.faults.sixteen import FAULTS, PRIMARY, RETRIES, Outcome, judged
 
@@ -118,7 +118,9 @@ async def test_a_call_that_is_left_running_is_found(monkeypatch):
     kept = []
 
     async def leaves(case):
-        kept.append(asyncio.create_task(case.lab()("hang").run("why")))
+        # A client that does not ask again when the upstream goes away under it.
+        url, body = f"{case.up.base_url}/chat/completions", {"model": "hang", "messages": USER}
+        kept.append(asyncio.create_task(case.client.post(url, json=body)))
         await until(lambda: case.up.open)
         return "1"
 
