@@ -58,7 +58,7 @@ class _Exchange(Attempts):
         continued = run.tail and run.settings.on_cut == "continue" and run.journey.streaming
         super().__init__(run, Cut(single=not agent.stand_ins) if continued else None)
         self._prompt = _shown(prompt, run)
-        self._texts = [reference.text.strip() for reference in references]
+        self._texts = [reference.text.strip() for reference in references] if references else ()
         self._stand_ins = agent.stand_ins
         self._opened = False
         self.agent = agent

@@ -11,14 +11,16 @@ from moakit.policies.clock import Alarm, Clock, clock_of
 
 
 class Deadline:
-    """Cancels the block at `when` (a time of the loop) and raises what `error` makes.
+    """Cancels the block at `when` (a time of the loop) and raises what `error` makes, or `failure` returns.
 
     It does what `asyncio.timeout_at` does, on the loop's one clock and without awaiting.
     """
 
     __slots__ = ("_alarm", "_before", "_clock", "_error", "_loop", "_task", "_when", "expired")
 
-    def __init__(self, when: float, error: Callable[[], Exception], *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, when: float, error: Callable[[], Exception] | None = None, *, clock: Clock | None = None
+    ) -> None:
         self._when = when
         self._error = error
         self._clock = clock or clock_of(asyncio.get_running_loop())
@@ -40,7 +42,11 @@ class Deadline:
         self._clock.clear(self._alarm)
         # Our own cancellation is taken back whatever the block made of it, as asyncio.timeout does.
         if self.expired and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
-            raise self._error() from error
+            raise self.failure() from error
+
+    def failure(self) -> Exception:
+        """Return the error that is raised in place of the cancellation."""
+        return TimeoutError() if self._error is None else self._error()
 
     def _ring(self) -> None:
         self.expired = True

@@ -41,7 +41,7 @@ class Timers(Deadline):
         self.started = clock.loop.time()
         self.timer = ""
         when = self.started + (total if first_token is None else min(total, first_token))
-        super().__init__(when, self._timeout, clock=clock)
+        super().__init__(when, clock=clock)
 
     def beat(self, now: float | None = None) -> None:
         """Note that a token came, now unless it is said when."""
@@ -74,7 +74,8 @@ class Timers(Deadline):
         else:
             self._move(due)
 
-    def _timeout(self) -> ModelTimeout:
+    def failure(self) -> ModelTimeout:
+        """Return the error of the timer that rang."""
         total, first_token, idle = self._limits
         seconds = {"total": total, "first_token": first_token, "idle": idle}[self.timer]
         message = MESSAGES[self.timer].format(seconds=seconds)

@@ -101,20 +101,20 @@ def layout_named(layout: Layout) -> Callable[[list[Message], Sequence[str], str]
 
 def compose(
     prompt: Prompt, references: Sequence[str], *, system: str | None, layout: Layout, seed: str
-) -> list[Message]:
+) -> Prompt:
     """Return the messages for one call: the conversation, the agent's system prompt, the references.
 
     The conversation itself is never changed: messages that differ are copies.
     """
-    messages = list(prompt)
+    messages = prompt
     if references:
-        messages = layout_named(layout)(messages, references, seed)
+        messages = layout_named(layout)(list(messages), references, seed)
     if system:
         messages = with_system(messages, system, first=True)
     return messages
 
 
-def with_system(messages: list[Message], text: str, *, first: bool) -> list[Message]:
+def with_system(messages: Prompt, text: str, *, first: bool) -> list[Message]:
     """Put text into the leading system message, before or after what it says, or make one."""
     head = messages[0] if messages else {}
     if head.get("role") not in ("system", "developer"):

@@ -11,7 +11,7 @@ from moakit.models.base import Model
 from moakit.prompts import compose
 from moakit.prompts.packing import Packed, pack
 from moakit.run.scope import Run
-from moakit.types import Message, Prompt, Usage, text_of
+from moakit.types import Prompt, Usage, text_of
 
 MARGIN = 0.1
 """The part of a window that stays free, since tokens are estimated."""
@@ -28,7 +28,7 @@ class Fitted(NamedTuple):
     one after a refusal. With a `refusal` of our own nothing is sent.
     """
 
-    messages: list[Message]
+    messages: Prompt
     texts: Sequence[str]
     left_out: int = 0
     size: int = 0
@@ -142,7 +142,7 @@ def _measured(
     return Fitted(messages, packed.texts, packed.left_out, size)
 
 
-def _composed(run: Run, prompt: Prompt, texts: Sequence[str], system: str | None) -> list[Message]:
+def _composed(run: Run, prompt: Prompt, texts: Sequence[str], system: str | None) -> Prompt:
     return compose(
         prompt, texts, system=system, layout=run.settings.prompt or "moakit", seed=run.journey.run_id
     )

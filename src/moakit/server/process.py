@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -46,6 +47,9 @@ def run(config: Config, *, host: str | None, port: int | None, open_to_all: bool
     listener = _bind(host, port)
     with contextlib.closing(listener):
         _announce(config, listener)
+        # What is here now stays to the end: full collections need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         server.run(sockets=[listener])
 
 
