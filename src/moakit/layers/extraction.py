@@ -79,12 +79,12 @@ def extractor(extract: Extract) -> Callable[[str], str | None]:
     raise ConfigError(f"Voter: extract = {extract!r} is neither a name, a pattern nor a function")
 
 
-def pattern_of(text: object) -> re.Pattern[str]:
-    """Return a pattern; raises `ConfigError`."""
+def pattern_of(text: str, where: str) -> re.Pattern[str]:
+    """Return a pattern; raises `ConfigError` that says where it was written."""
     try:
-        return re.compile(str(text))
+        return re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise ConfigError(f"Voter: {text!r} is not a pattern: {error}") from error
+        raise ConfigError(f"{where}: {text!r} is not a pattern: {error}") from error
 
 
 def text_of_pattern(pattern: re.Pattern[str]) -> str:
