@@ -73,6 +73,16 @@ class CallFailed(_Event, frozen=True, kw_only=True, tag=True):
     final: bool
 
 
+class Judged(_Event, frozen=True, kw_only=True, tag=True):
+    """References were judged, or voted on; `verdict` is what came of it, as data, None without one.
+
+    `error` says why there is none, "" when there is: the layer then went on without it.
+    """
+
+    verdict: Any = None
+    error: str = ""
+
+
 class LayerFinished(_Event, frozen=True, kw_only=True, tag=True):
     """A layer is done; `dropped` counts the responses it did without."""
 
@@ -100,6 +110,7 @@ Event: TypeAlias = (
     | CallRetried
     | CallFinished
     | CallFailed
+    | Judged
     | LayerFinished
     | RunFinished
     | RunFailed

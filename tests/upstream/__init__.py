@@ -14,6 +14,7 @@ pieces of a tool call alike; an N beyond the end means the end.
 |---|---|
 | `say:TEXT` | answers TEXT; continues it when the last message is an assistant's beginning of it |
 | `resumes` | continues the text where the longest beginning of it that stands in the prompt ends |
+| `then:TEXT` | what that model says in its second call; repeatable, the last one for good |
 | `tokens:N` | answers `w1 w2 … wN` (with `say`: its words over and over) |
 | `reasoning:TEXT` | adds `reasoning_content`; `reasoning_as:FIELD` under another name |
 | `think:TEXT` | `<think>TEXT</think>` before the text |

@@ -19,9 +19,37 @@ from moakit.config.schema import (
     ResidualConfig,
     SequentialConfig,
 )
+from moakit.config.selecting import (
+    BestOfConfig,
+    DiverseConfig,
+    DropOutliersConfig,
+    MostConsistentConfig,
+    PatternConfig,
+    RankConfig,
+    ShuffleConfig,
+    TruncateConfig,
+    VoteConfig,
+)
 from moakit.ensembles import MoA
 from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
-from moakit.layers import Agent, Aggregator, Layer, Proposers, Provider, Residual, Sequential
+from moakit.layers import (
+    Agent,
+    Aggregator,
+    BestOf,
+    Diverse,
+    Layer,
+    MostConsistent,
+    OutlierFilter,
+    Proposers,
+    Provider,
+    Ranker,
+    Residual,
+    Sequential,
+    Shuffle,
+    Truncate,
+    Voter,
+)
+from moakit.layers.extraction import pattern_of
 from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
 from moakit.models.resolve import find_model
 from moakit.prompts import Template
@@ -120,6 +148,19 @@ def _residual(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(path, Residual, build(given.residual, at(path, "residual"), context))
 
 
+def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    key = next(key for key in _SELECTING if key in config)
+    table, kind = _SELECTING[key]
+    given = checked(config, table, path)
+    value = getattr(given, key)
+    if key in ("rank", "best_of", "most_consistent"):
+        value = build(value, at(path, key), context)
+    elif isinstance(value, dict):
+        where = at(path, key)
+        value = pattern_of(checked(value, PatternConfig, where).pattern, f"{where}.pattern")
+    return _made(path, kind, value, **_options(given, path, key))
+
+
 def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     name = config["layer"]
     kind = context.layers.get(str(name))
@@ -137,12 +178,25 @@ def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         raise ConfigError(f"{path or name}: {error}") from error
 
 
+_SELECTING: Mapping[str, tuple[type[msgspec.Struct], type[Layer]]] = {
+    "rank": (RankConfig, Ranker),
+    "best_of": (BestOfConfig, BestOf),
+    "most_consistent": (MostConsistentConfig, MostConsistent),
+    "vote": (VoteConfig, Voter),
+    "diverse": (DiverseConfig, Diverse),
+    "drop_outliers": (DropOutliersConfig, OutlierFilter),
+    "shuffle": (ShuffleConfig, Shuffle),
+    "truncate": (TruncateConfig, Truncate),
+}
+"""The key that tells such a layer from others, its table, its class, which takes the key's value first."""
+
 _MAKERS = {
     "layer": _own,
     "proposers": _moa,
     "propose": _proposers,
     "aggregate": _aggregator,
     "residual": _residual,
+    **dict.fromkeys(_SELECTING, _selecting),
     "layers": _sequential,
     "model": _agent,
 }

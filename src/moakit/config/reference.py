@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from moakit.config import selecting
 from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
@@ -60,6 +61,9 @@ _OPEN: Mapping[str, str] = {
     "server": "table",
     "keys": "list of texts or tables",
     "extra": "table",
+    "rank": "agent",
+    "best_of": "agent",
+    "most_consistent": "agent",
     "price": "number or table",
     "budget": "dollars or table",
 }
@@ -92,6 +96,8 @@ def json_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
+    pattern = _ref(selecting.PatternConfig)
+    any_agent = {"$ref": "#/$defs/Agent"}
     dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
@@ -105,6 +111,10 @@ def json_schema() -> dict[str, Any]:
         (AggregateConfig, "aggregate", any_layer),
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
+        (selecting.RankConfig, "rank", any_agent),
+        (selecting.BestOfConfig, "best_of", any_agent),
+        (selecting.MostConsistentConfig, "most_consistent", any_agent),
+        (selecting.VoteConfig, "vote", {"anyOf": [{"enum": ["text", "number", "letter"]}, pattern]}),
         (AgentConfig, "fallback", agents),
         (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
@@ -136,8 +146,16 @@ def json_schema() -> dict[str, Any]:
         "properties": {"layer": {"type": "string"}},
         "required": ["layer"],
     }
-    shapes = (MoAConfig, SequentialConfig, ProposeConfig, AggregateConfig, ResidualConfig)
+    shapes: tuple[type[msgspec.Struct], ...] = (
+        MoAConfig,
+        SequentialConfig,
+        ProposeConfig,
+        AggregateConfig,
+        ResidualConfig,
+        *(kind for _, kind in selecting.TABLES if kind is not selecting.PatternConfig),
+    )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}
+    found["Agent"] = {"anyOf": agent}
     found["Agents"] = {"anyOf": [*agent, {"type": "array", "items": {"anyOf": agent}}]}
     root = found.pop(FileConfig.__name__)
     return {

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from moakit.config import selecting
+
 Positive = Annotated[float, Meta(gt=0)]
 Seconds = Positive
 Count = Annotated[int, Meta(ge=1)]
@@ -266,6 +268,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("a layer of proposers", ProposeConfig),
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
+    *selecting.TABLES,
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
     ("a key of the server", KeyConfig),

@@ -10,6 +10,7 @@ from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
 from moakit.layers.proposers import Proposers
 from moakit.layers.residual import Residual
+from moakit.layers.selection import Selection
 from moakit.layers.sequential import Sequential
 from moakit.models.estimates import LENGTHS, Estimate, estimate_call, longest_answer
 from moakit.models.tokens import estimate
@@ -71,6 +72,9 @@ def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int
         return inside * layer.samples
     if isinstance(layer, Residual):
         return [*given, *inside]
+    if isinstance(layer, Selection):
+        # A judge's verdict is no response.
+        inside = []
     # A layer of one's own gives what it made, or some of what it was given.
     longest = sorted(inside or given, reverse=True)
     return longest[: layer.shape(len(given))]

@@ -15,11 +15,13 @@ from moakit.events import (
     CallStarted,
     Delta,
     Event,
+    Judged,
     LayerFinished,
     LayerStarted,
     RunStarted,
 )
 from moakit.layers import Agent, Aggregator, Layer, Proposers
+from moakit.layers.selection import Selection
 from moakit.observe.figures import dollars, seconds, tokens
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ Shown = Literal["reasoning", "details", "sources", "none"]
 LONGEST = 120
 """Characters of an error that a status line shows."""
 _DETAILS = re.compile(r"<(?=/?details\b)", re.IGNORECASE)
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SAMPLE = re.compile(r"#\d+")
 
 
@@ -104,6 +107,8 @@ class Commentary:
             case CallRetried():
                 again = f"{_short(event.error)}; again in {seconds(event.wait)}"
                 yield _status(f"{_model(event.error) or event.path}: {again}")
+            case Judged() if event.error:
+                yield _status(f"the judge's verdict could not be used: {_cut(event.error)}")
             case CallFailed() if event.final:
                 what, name = _short(event.error), _model(event.error) or event.path
                 yield _status(f"{name}{' ' if what.startswith('dropped') else ' failed: '}{what}")
@@ -138,7 +143,8 @@ class Commentary:
         if "." in path or layer is None or getattr(layer, "in_order", False):
             return
         tail = tail_of(layer) if isinstance(layer, Aggregator) else None
-        what = type(layer).__name__.lower() if tail is None else f"aggregating with {tail.model}"
+        name = _WORD.sub(" ", type(layer).__name__).lower()
+        what = name if tail is None else f"aggregating with {tail.model}"
         yield _status(self._where(path) + what)
 
     def _begin_alone(self, path: str, model: str) -> Iterator[Note]:
@@ -238,7 +244,7 @@ class Commentary:
 def tail_of(layer: Layer) -> Agent | None:
     """Return the agent at the tail of a layer, None when there is none."""
     while not isinstance(layer, Agent):
-        children = layer.planned()
+        children = _inside(layer)
         if not children:
             return None
         layer = children[-1]
@@ -247,10 +253,15 @@ def tail_of(layer: Layer) -> Agent | None:
 
 def _address_of_tail(layer: Layer) -> str:
     steps: list[str] = []
-    while not isinstance(layer, Agent) and (children := layer.planned()):
+    while not isinstance(layer, Agent) and (children := _inside(layer)):
         steps.append(str(len(children) - 1))
         layer = children[-1]
     return ".".join(steps)
+
+
+def _inside(layer: Layer) -> tuple[Layer, ...]:
+    """Return the layers of which the last may write the answer; a judge never does."""
+    return () if isinstance(layer, Selection) else layer.planned()
 
 
 def _status(description: str, *, done: bool = False) -> Note:
