@@ -142,7 +142,8 @@ def _whole(body: bytes) -> object:
 
 def _fit(reply: Reply, ear: Ear) -> None:
     """Whatever was kept of an answer can be priced, and sent to a client as a whole and as a stream."""
-    assert reply.finish_reason and ear.text() == reply.text
+    # White space alone is no answer, and is not shown as one.
+    assert reply.finish_reason and ear.text() == (reply.text if reply.text.strip() else "")
     assert ear.text("reasoning").strip() == reply.reasoning
     counts = reply.usage
     assert all(type(count) is int and 0 <= count < 2**53 for count in (
