@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise, starmap
 from typing import Any, ClassVar
 
 from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
@@ -9,6 +11,7 @@ from moakit.layers.agent import Agent, as_layer
 from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
 from moakit.layers.payable import check_payable
+from moakit.layers.picture import Link
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.prompts import continues
@@ -78,6 +81,10 @@ class Sequential(Layer):
             return self.layers[place].shape(references)
         except ShapeError as error:
             raise ShapeError(f"layer {place}: {error.message}", hint=error.hint) from error
+
+    def links(self) -> Sequence[Link]:
+        """Return an edge from each layer to the next."""
+        return tuple(starmap(Link, pairwise(range(len(self.layers)))))
 
     def options(self) -> dict[str, Any]:
         """Return name, description and settings, where given."""
