@@ -19,6 +19,7 @@ ONE_OF_EACH = [
     events.CallRetried(error=RateLimited("slow", model="lab/m"), wait=0.5, **WHERE),
     events.CallFinished(response=RESPONSE, **WHERE),
     events.CallFailed(error=BadResponse("cut", model="lab/m"), final=True, **WHERE),
+    events.Judged(verdict={"scores": [1, 2.5]}, **WHERE),
     events.LayerFinished(responses=(RESPONSE,), dropped=1, **WHERE),
     events.RunFinished(answer=Answer(text="a", response=RESPONSE), **WHERE),
     events.RunFailed(error=NotEnoughResponses("0 of 2", [BadResponse("cut", model="lab/m")]), **WHERE),
@@ -38,7 +39,7 @@ def test_each_event_is_shown_here():
 
 def test_an_error_is_told_by_its_class_and_message():
     assert to_mapping(ONE_OF_EACH[6])["error"] == {"type": "BadResponse", "message": "lab/m: cut"}
-    assert to_mapping(ONE_OF_EACH[9])["error"] == {
+    assert to_mapping(ONE_OF_EACH[10])["error"] == {
         "type": "NotEnoughResponses",
         "message": "0 of 2: lab/m: cut",
     }

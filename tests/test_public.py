@@ -110,6 +110,7 @@ def test_events_have_the_fields_the_design_names():
         "CallRetried": {"error", "wait"},
         "CallFinished": {"response"},
         "CallFailed": {"error", "final"},
+        "Judged": {"verdict", "error"},
         "LayerFinished": {"responses", "dropped"},
         "RunFinished": {"answer"},
         "RunFailed": {"error"},

@@ -73,6 +73,16 @@ class CallFailed(_Event, frozen=True, kw_only=True, tag=True):
     final: bool
 
 
+class Judged(_Event, frozen=True, kw_only=True, tag=True):
+    """A judge was asked; `verdict` is what it said, as data, None where that could not be used.
+
+    `error` says why not, "" when it could: the layer then went on without it.
+    """
+
+    verdict: Any = None
+    error: str = ""
+
+
 class LayerFinished(_Event, frozen=True, kw_only=True, tag=True):
     """A layer is done; `dropped` counts the responses it did without."""
 
@@ -100,6 +110,7 @@ Event: TypeAlias = (
     | CallRetried
     | CallFinished
     | CallFailed
+    | Judged
     | LayerFinished
     | RunFinished
     | RunFailed

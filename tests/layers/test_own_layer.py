@@ -148,7 +148,7 @@ async def test_it_runs_the_same_child_for_each_of_several_prompts(up, lab):
             first = await run(self.agent, asked[0])
             return await run(self.agent, asked[1], first)
 
-        def plan(self):
+        def plan(self, references=0):
             return moakit.layers.summary.Plan(2, 2)
 
     answer = await Both(lab("a")).run("why")

@@ -13,6 +13,7 @@ pieces of a tool call alike; an N beyond the end means the end.
 | the answer | |
 |---|---|
 | `say:TEXT` | answers TEXT; continues it when the last message is an assistant's beginning of it |
+| `then:TEXT` | what that model says in its second call; repeatable, the last one for good |
 | `tokens:N` | answers `w1 w2 … wN` (with `say`: its words over and over) |
 | `reasoning:TEXT` | adds `reasoning_content`; `reasoning_as:FIELD` under another name |
 | `think:TEXT` | `<think>TEXT</think>` before the text |

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .behaviour import Behaviour
+from .behaviour import Behaviour, plain
 from .calls import Call, text_of
 
 ARGUMENTS = ('{"x"', ": ", "1}")
@@ -172,6 +172,9 @@ def _text(behaviour: Behaviour, call: Call, index: int) -> str:
     if behaviour.has("echo_tools"):
         offered = call.body.get("tools") or []
         return json.dumps([tool["function"]["name"] for tool in offered])
+    if behaviour.has("then") and call.number > 1:
+        later = behaviour.all("then")
+        return plain(later[min(call.number - 2, len(later) - 1)])
     said, count = behaviour.text("say"), behaviour.count("tokens")
     if count is not None:
         words = said.split()

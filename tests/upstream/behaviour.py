@@ -9,6 +9,7 @@ Kind = Literal["flag", "text", "number"]
 
 SHAPE: dict[str, Kind] = {
     "say": "text",
+    "then": "text",
     "tokens": "number",
     "pace": "number",
     "reasoning": "text",
@@ -84,7 +85,7 @@ class Behaviour:
     def text(self, name: str) -> str:
         """The part's text; empty if the part is absent."""
         found = self.parts.get(name)
-        return unquote(found[0].replace("_", " ")) if found else ""
+        return plain(found[0]) if found else ""
 
     def word(self, name: str) -> str:
         """The part's argument as written; empty if the part is absent."""
@@ -105,6 +106,11 @@ class Behaviour:
         if times is None or number <= times:
             return self
         return Behaviour({name: found for name, found in self.parts.items() if name not in FAULTS})
+
+
+def plain(argument: str) -> str:
+    """A text as it is meant."""
+    return unquote(argument.replace("_", " "))
 
 
 def parse(model: str) -> Behaviour:

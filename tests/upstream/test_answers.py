@@ -14,6 +14,11 @@ async def test_plain_names_answer_differently_each_time(up: Upstream, client: Cl
     assert [call.number for call in up.of("gemma3:4b")] == [1, 2]
 
 
+async def test_what_a_model_says_may_change_from_call_to_call(client: Client) -> None:
+    texts = [await client.text("say:one+then:two_words+then:three") for _ in range(4)]
+    assert texts == ["one", "two words", "three", "three"]
+
+
 async def test_streamed_and_whole_answers_agree(client: Client) -> None:
     name = "say:two_words%2Bmore+reasoning:so_so+think:hm"
     whole = (await client.json(name))["choices"][0]["message"]

@@ -109,8 +109,9 @@ class Agent(Layer):
         """Return nothing: an agent is a leaf."""
         return ()
 
-    def plan(self) -> Plan:
+    def plan(self, references: int | None = 0) -> Plan:
         """Return one call for each sample, in one step."""
+        del references
         return Plan(self.samples, 1)
 
     def options(self) -> dict[str, Any]:

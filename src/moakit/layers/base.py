@@ -108,9 +108,12 @@ class Layer:
         """Return the children a run asks when nothing fails; by default all."""
         return self.children()
 
-    def plan(self) -> Plan:
-        """Return the calls and sequential steps of one run; by default the children's, one after another."""
-        plans = [child.plan() for child in self.planned()]
+    def plan(self, references: int | None = 0) -> Plan:
+        """Return the calls and sequential steps of one run that is given this many references.
+
+        By default the children's, one after another. None is "known when it runs": then the fewest.
+        """
+        plans = [child.plan(references) for child in self.planned()]
         return Plan(sum(plan.calls for plan in plans), sum(plan.steps for plan in plans))
 
     def last_call(self, prompt: Prompt, references: References, run: Run) -> LastCall | None:

@@ -116,9 +116,9 @@ class Proposers(Layer):
         """Return the proposers: nobody plans with the bench."""
         return self.layers
 
-    def plan(self) -> Plan:
+    def plan(self, references: int | None = 0) -> Plan:
         """Return the sum of the calls, and the steps of the longest."""
-        plans = [layer.plan() for layer in self.layers]
+        plans = [layer.plan(references) for layer in self.layers]
         return Plan(sum(plan.calls for plan in plans) * self.samples, max(plan.steps for plan in plans))
 
     def options(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
 from moakit.layers.payable import check_payable
 from moakit.layers.picture import Link
+from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.prompts import continues
@@ -75,6 +76,19 @@ class Sequential(Layer):
         for place in range(len(self.layers)):
             references = self._fit(place, references)
         return references
+
+    def plan(self, references: int | None = 0) -> Plan:
+        """Return the sum of the layers' calls and steps, each with what the one before gives."""
+        calls = steps = 0
+        for layer in self.layers:
+            plan = layer.plan(references)
+            calls, steps = calls + plan.calls, steps + plan.steps
+            try:
+                references = layer.shape(references)
+            except ShapeError:
+                # One that cannot stand first is planned as if it stood further back.
+                references = layer.shape(None)
+        return Plan(calls, steps)
 
     def _fit(self, place: int, references: int | None) -> int | None:
         try:

@@ -104,7 +104,7 @@ def summarize(layer: Layer, *, prompt_tokens: int, answer_tokens: int) -> Summar
 
 
 def _row(path: str, step: Layer, takes: int | None, gives: int | None, *, prompt: int, answer: int) -> Row:
-    plan = step.plan()
+    plan = step.plan(takes)
     sent = prompt + (takes or 0) * answer
     cost: float | None = 0.0
     seen = 0

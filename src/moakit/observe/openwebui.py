@@ -15,6 +15,7 @@ from moakit.events import (
     CallStarted,
     Delta,
     Event,
+    Judged,
     LayerFinished,
     LayerStarted,
     RunStarted,
@@ -104,6 +105,8 @@ class Commentary:
             case CallRetried():
                 again = f"{_short(event.error)}; again in {seconds(event.wait)}"
                 yield _status(f"{_model(event.error) or event.path}: {again}")
+            case Judged() if event.error:
+                yield _status(f"the judge's verdict could not be used: {_cut(event.error)}")
             case CallFailed() if event.final:
                 what, name = _short(event.error), _model(event.error) or event.path
                 yield _status(f"{name}{' ' if what.startswith('dropped') else ' failed: '}{what}")

@@ -19,6 +19,7 @@ from moakit.events import (
     CallStarted,
     Delta,
     Event,
+    Judged,
     LayerFinished,
     LayerStarted,
     RunFailed,
@@ -31,6 +32,9 @@ from moakit.types import Answer
 REFRESH = 12
 # What a model or a provider writes must not move the cursor, set the clipboard or the title.
 _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+_DOING = {"aggregator": "aggregating", "judge": "judging"}
 
 
 class _Line:
@@ -64,7 +68,7 @@ class _Line:
     def note(self) -> str:
         if self.state in ("done", "failed", "retrying", "answering", "stopped"):
             return self.text
-        what = "aggregating" if self.role == "aggregator" else "writing"
+        what = _DOING.get(self.role, "writing")
         return f"[dim]{what}, about {tokens(self.written)}[/dim]" if self.written else "[dim]waiting[/dim]"
 
 
@@ -102,6 +106,9 @@ class TerminalView:
                 self._mark(event.path, "retrying", f"[yellow]{again}[/yellow]")
             case CallFailed():
                 self._mark(event.path, "failed", f"[red]{escape(_short(event.error))}[/red]")
+            case Judged() if event.error:
+                line = self._lines[f"{event.path} verdict"] = _Line("verdict", "judge", event.at)
+                line.state, line.text = "failed", f"[yellow]{escape(_cut(event.error))}[/yellow]"
             case RunFinished():
                 self.close()
                 self.console.print(f"\n[dim]{escape(visible(closing(event.answer)))}[/dim]")
@@ -215,5 +222,9 @@ def visible(text: str) -> str:
 
 
 def _short(error: Exception) -> str:
-    text = visible(getattr(error, "message", None) or str(error))
+    return _cut(getattr(error, "message", None) or str(error))
+
+
+def _cut(text: str) -> str:
+    text = visible(text)
     return text if len(text) <= 100 else text[:99] + "…"

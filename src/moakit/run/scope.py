@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, cast
 
+import msgspec
+
 from moakit.errors import BudgetExceeded, ConfigError, DeadlineExceeded, ShapeError
 from moakit.events import Event, LayerFinished, LayerStarted
 from moakit.policies.budget import Budget, limits_from
 from moakit.policies.deadline import Deadline
 from moakit.policies.settings import NO_SETTINGS, Settings
+from moakit.prompts import Layout
 from moakit.types import Call, Prompt, Response
 
 if TYPE_CHECKING:
@@ -102,13 +105,15 @@ class Run:
         sample: int | None = None,
         samples: int = 1,
         deadline: float | None = None,
+        layout: Layout | None = None,
     ) -> Coroutine[Any, Any, References]:
         """Run a layer inside this one; await it for its responses.
 
         Pass `tail=True` when its response will be this layer's own, unchanged, so that it may stream as the
         answer. `role` names its calls in events ("proposer", "aggregator", "judge"). `at` is its place among
         the children, found by itself unless the same layer stands there twice; `sample` numbers the
-        `samples` draws from it; `deadline` is in seconds, when the layer sets none itself.
+        `samples` draws from it; `deadline` is in seconds, when the layer sets none itself; `layout` says how
+        it is shown the references, whatever `prompt` is set to.
         """
         own = getattr(layer, "settings", None)
         if own is None:
@@ -140,6 +145,8 @@ class Run:
             shift=shift,
             purse=None if self.purse is None else self.purse.inside(tail=tail),
         )
+        if layout is not None:
+            scope.settings = msgspec.structs.replace(scope.settings, prompt=layout)
         references = tuple(references)
         if scope.tail:
             self.journey.references = references
