@@ -36,7 +36,19 @@ from moakit.events import (
     RunFinished,
     RunStarted,
 )
-from moakit.layers import Agent, Aggregator, Layer, Proposers, Provider, Residual, Sequential
+from moakit.layers import (
+    Agent,
+    Aggregator,
+    Cascade,
+    Layer,
+    Map,
+    Proposers,
+    Provider,
+    Residual,
+    Router,
+    Sequential,
+    Until,
+)
 from moakit.models.base import Listener, Model, Reply
 from moakit.models.pools import close as aclose
 from moakit.models.providers import Price
@@ -60,6 +72,7 @@ __all__ = [
     "CallFinished",
     "CallRetried",
     "CallStarted",
+    "Cascade",
     "Config",
     "ConfigError",
     "ConnectionFailed",
@@ -74,6 +87,7 @@ __all__ = [
     "LayerFinished",
     "LayerStarted",
     "Listener",
+    "Map",
     "Message",
     "MissingExtra",
     "MoA",
@@ -89,6 +103,7 @@ __all__ = [
     "Reply",
     "Residual",
     "Response",
+    "Router",
     "Run",
     "RunFailed",
     "RunFinished",
@@ -99,6 +114,7 @@ __all__ = [
     "Stream",
     "Template",
     "UnknownModel",
+    "Until",
     "Usage",
     "UserError",
     "aclose",

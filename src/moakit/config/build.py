@@ -12,16 +12,32 @@ from moakit.config.checks import at, checked, known_keys
 from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
+    CascadeConfig,
+    MapConfig,
     MoAConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
+    RouteConfig,
     SequentialConfig,
+    UntilConfig,
 )
 from moakit.ensembles import MoA
 from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
-from moakit.layers import Agent, Aggregator, Layer, Proposers, Provider, Residual, Sequential
+from moakit.layers import (
+    Agent,
+    Aggregator,
+    Cascade,
+    Layer,
+    Map,
+    Proposers,
+    Provider,
+    Residual,
+    Router,
+    Sequential,
+    Until,
+)
 from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
 from moakit.models.resolve import find_model
 from moakit.prompts import Template
@@ -120,6 +136,38 @@ def _residual(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(path, Residual, build(given.residual, at(path, "residual"), context))
 
 
+def _router(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, RouteConfig, path)
+    routes = {name: build(one, at(path, f"routes.{name}"), context) for name, one in given.routes.items()}
+    by = given.by if _are_words(given.by) else build(given.by, at(path, "by"), context)
+    return _made(path, Router, routes, by=by, **_options(given, path, "routes", "by"))
+
+
+def _are_words(by: Any) -> bool:
+    """Say whether a router's `by` is words by route; an agent has a model, and no agent is all lists."""
+    return isinstance(by, Mapping) and all(isinstance(words, list) for words in by.values())
+
+
+def _cascade(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, CascadeConfig, path)
+    stages = _several(given.cascade, at(path, "cascade"), context)
+    judge = None if given.judge is None else build(given.judge, at(path, "judge"), context)
+    return _made(path, Cascade, *stages, judge=judge, agree=given.agree)
+
+
+def _until(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, UntilConfig, path)
+    inside = build(given.until, at(path, "until"), context)
+    return _made(path, Until, inside, **_options(given, path, "until"))
+
+
+def _map(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, MapConfig, path)
+    inside = build(given.map, at(path, "map"), context)
+    split = build(given.split, at(path, "split"), context)
+    return _made(path, Map, inside, split=split, **_options(given, path, "map", "split"))
+
+
 def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     name = config["layer"]
     kind = context.layers.get(str(name))
@@ -143,6 +191,10 @@ _MAKERS = {
     "propose": _proposers,
     "aggregate": _aggregator,
     "residual": _residual,
+    "routes": _router,
+    "cascade": _cascade,
+    "until": _until,
+    "map": _map,
     "layers": _sequential,
     "model": _agent,
 }

@@ -104,6 +104,10 @@ class Layer:
                 found.extend(item for item in value if isinstance(item, Layer))
         return tuple(found)
 
+    def resumes(self) -> bool:
+        """Say whether, at the tail, it goes on from a tool's result without references; by default not."""
+        return False
+
     def planned(self) -> tuple[Layer, ...]:
         """Return the children a run asks when nothing fails; by default all."""
         return self.children()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 from moakit.errors import ConfigError
@@ -94,7 +95,7 @@ class Agreement:
         """Take the texts of another proposer and say whether all so far agree; raises what `measure` does."""
         self._texts.extend(texts)
         if self._measure is not None:
-            return len(self._texts) >= self._least and self._asked(self._measure) >= self._wanted
+            return len(self._texts) >= self._least and _asked(self._measure, self._texts) >= self._wanted
         for text in self._texts[len(self._words) :]:
             words = words_of(text)
             self._sum += sum(alike(words, other) for other in self._words)
@@ -102,13 +103,41 @@ class Agreement:
             self._words.append(words)
         return len(self._words) >= self._least and self._sum / self._pairs >= self._wanted
 
-    def _asked(self, measure: Measure) -> float:
-        value: object = measure(tuple(self._texts))
-        if isinstance(value, int | float):
-            return value
-        raise ConfigError(
-            f"measure returned {value!r}, not a number", hint="a measure is a function from texts to 0 … 1"
-        )
+
+def agreement_of(texts: Sequence[str], measure: Measure | None = None) -> float:
+    """Return how much texts, two or more, agree: by the measure, else the mean of `alike` over all pairs."""
+    if measure is not None:
+        return _asked(measure, texts)
+    words = [words_of(text) for text in texts]
+    pairs = [alike(one, other) for one, other in combinations(words, 2)]
+    return sum(pairs) / len(pairs)
+
+
+def likeness(before: Sequence[str], after: Sequence[str], measure: Measure | None = None) -> float:
+    """Return how like the texts after are to those before, 0 to 1, whatever their order.
+
+    Each is compared with the one most like it on the other side; the side that finds less counts. 0 where
+    there is nothing on one side.
+    """
+    if not before or not after:
+        return 0.0
+    if measure is not None:
+        table = [[_asked(measure, (one, other)) for other in after] for one in before]
+    else:
+        known = [words_of(text) for text in after]
+        table = [[alike(words, other) for other in known] for words in map(words_of, before)]
+    rows = [max(row) for row in table]
+    columns: list[float] = [max(column) for column in zip(*table, strict=True)]
+    return min(sum(rows) / len(rows), sum(columns) / len(columns))
+
+
+def _asked(measure: Measure, texts: Sequence[str]) -> float:
+    value: object = measure(tuple(texts))
+    if isinstance(value, int | float) and not math.isnan(value):
+        return value
+    raise ConfigError(
+        f"measure returned {value!r}, not a number", hint="a measure is a function from texts to 0 … 1"
+    )
 
 
 def _share(one: frozenset[str], other: frozenset[str]) -> float:
