@@ -109,7 +109,7 @@ class Cascade(Layer):
         why = "the references disagree"
         if len(references) < 2:
             run.degrade()
-            why = f"{len(references)} references are too few to compare"
+            why = "fewer than two references are left to compare"
         elif self.judge is None:
             agreement = agreement_of([reference.text for reference in references], self.measure)
         else:
