@@ -91,7 +91,7 @@ async def test_a_function_may_be_awaited_and_none_is_the_default(lab):
 
 
 async def test_a_function_that_names_no_route_is_a_mistake(up, lab):
-    with pytest.raises(ConfigError, match="there is no route 'cods'.*did you mean 'code'"):
+    with pytest.raises(ConfigError, match=r"there is no route 'cods'.*did you mean 'code'"):
         await router(lab, by=lambda prompt, references: "cods", default="talk").run("why")
     assert not up.calls
 

@@ -133,6 +133,10 @@ class Cascade(Layer):
                 raise ShapeError(f"stage {place}: {error.message}", hint=error.hint) from error
         return given.pop() if len(given) == 1 else None
 
+    def planned(self) -> tuple[Layer, ...]:
+        """Return the judge, if there is one, and the stages."""
+        return self.stages if self.judge is None else (self.judge, *self.stages)
+
     def plan(self, references: int | None = 0) -> Plan:
         """Return the calls and steps of a run that goes to the last stage."""
         asked = [stage[:-1] if _writes(stage) else stage for stage in self.stages[:-1]]

@@ -147,6 +147,10 @@ class Map(Layer):
             )
         return 1 if self.join else None
 
+    def planned(self) -> tuple[Layer, ...]:
+        """Return the agent that splits, if one does, and the layer."""
+        return (self.split, self.layer) if isinstance(self.split, Agent) else (self.layer,)
+
     def plan(self, references: int | None = 0) -> Plan:
         """Return the calls for as many sub-questions as there may be, and the steps with the splitting."""
         plan = self.layer.plan(references)

@@ -170,9 +170,9 @@ class Router(Layer):
         return self.routes if self._judge is None else (*self.routes, self._judge)
 
     def planned(self) -> tuple[Layer, ...]:
-        """Return the dearest route, and the agent that chooses."""
+        """Return the agent that chooses, if one does, and the dearest route."""
         dearest = max(self.routes, key=lambda layer: layer.plan(None))
-        return (dearest,) if self._judge is None else (dearest, self._judge)
+        return (dearest,) if self._judge is None else (self._judge, dearest)
 
     def plan(self, references: int | None = 0) -> Plan:
         """Return the calls of the route that makes the most, the steps of the longest, and the choice."""

@@ -20,7 +20,7 @@ from moakit.events import (
     LayerStarted,
     RunStarted,
 )
-from moakit.layers import Agent, Aggregator, Layer, Proposers
+from moakit.layers import Agent, Aggregator, Cascade, Layer, Proposers, Router
 from moakit.observe.figures import dollars, seconds, tokens
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Commentary:
                     yield from self._cite()
             case RunStarted():
                 if not self._layers:
-                    tail = tail_of(self._ensemble)
+                    chosen = isinstance(self._ensemble, Router | Cascade)
+                    tail = None if chosen else tail_of(self._ensemble)
                     yield _status(f"asking {event.ensemble if tail is None else tail.model}")
             case LayerStarted():
                 yield from self._begin(event.path)
@@ -251,7 +252,9 @@ def tail_of(layer: Layer) -> Agent | None:
 def _address_of_tail(layer: Layer) -> str:
     steps: list[str] = []
     while not isinstance(layer, Agent) and (children := layer.planned()):
-        steps.append(str(len(children) - 1))
+        # What is planned last need not be the last child: a router's routes come before what chooses.
+        places = [place for place, child in enumerate(layer.children()) if child is children[-1]]
+        steps.append(str(places[-1]))
         layer = children[-1]
     return ".".join(steps)
 
