@@ -120,14 +120,17 @@ def routed(layer):
     return st.one_of(
         st.builds(
             lambda routes, words: {
-                "routes": routes, "by": {name: words for name in routes}, "default": min(routes),
+                "routes": routes, "by": dict.fromkeys(routes, words), "default": min(routes),
             },
             routes, words,
         ),
         st.builds(
-            lambda routes, by: {"routes": routes, "by": by, "descriptions": {min(routes): "x"}}, routes, SINGLE
+            lambda routes, by: {"routes": routes, "by": by, "descriptions": {min(routes): "x"}},
+            routes, SINGLE,
         ),
-        st.builds(lambda one, agree: {"cascade": [one, "demo/editor"], "agree": agree}, stage, st.floats(0.01, 1)),
+        st.builds(
+            lambda one, agree: {"cascade": [one, "demo/editor"], "agree": agree}, stage, st.floats(0.01, 1)
+        ),
         st.builds(lambda one, judge: {"cascade": [one, one, "demo/editor"], "judge": judge}, stage, SINGLE),
         st.builds(lambda one, times: {"until": one, "times": times}, layer, st.integers(1, 5)),
         st.builds(lambda one, most: {"map": one, "split": one, "most": most}, SINGLE, st.integers(1, 9)),

@@ -77,7 +77,9 @@ async def test_a_measure_of_ones_own_decides(lab):
     assert (await layer.run("why")).response.path == "0.1.0"
     assert seen == [("a", "b")]
     broken = Cascade(cheap(lab), lab("strong"), measure=lambda texts: float("nan"))
-    with pytest.raises(ConfigError, match="measure returned nan"):
+    assert (await broken.run("why")).response.path == "1"
+    broken = Cascade(cheap(lab), lab("strong"), measure=lambda texts: "high")
+    with pytest.raises(ConfigError, match="measure returned 'high'"):
         await broken.run("why")
 
 

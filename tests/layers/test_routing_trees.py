@@ -24,7 +24,7 @@ from tests.layers.test_trees import MODELS, agents, deeper, several, single
 
 def chosen(layers):
     """Layers that decide when they run which of their children answer."""
-    stage = st.builds(lambda team, lead: MoA(team, lead), st.lists(layers, min_size=2, max_size=3), single)
+    stage = st.builds(MoA, st.lists(layers, min_size=2, max_size=3), single)
     last = stage | single
     return st.one_of(
         st.builds(

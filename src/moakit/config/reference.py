@@ -13,16 +13,20 @@ from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
     BudgetConfig,
+    CascadeConfig,
     FileConfig,
     KeyBudgetConfig,
     KeyConfig,
+    MapConfig,
     MoAConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
+    RouteConfig,
     SequentialConfig,
     ServerConfig,
+    UntilConfig,
     Waiting,
 )
 from moakit.config.writing import value_of
@@ -54,6 +58,13 @@ _OPEN: Mapping[str, str] = {
     "aggregate": "layer",
     "aggregator": "layer",
     "residual": "layer",
+    "routes": "table of layers",
+    "by": "table of lists, or agent",
+    "cascade": "list of layers",
+    "judge": "agent",
+    "until": "layer",
+    "map": "layer",
+    "split": "agent",
     "fallback": "agent, or list of agents",
     "providers": "tables",
     "ensembles": "tables",
@@ -92,6 +103,9 @@ def json_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
+    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
+    agent = [name, _ref(AgentConfig)]
+    words = {"type": "array", "items": {"type": "string"}, "minItems": 1}
     dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
@@ -105,6 +119,13 @@ def json_schema() -> dict[str, Any]:
         (AggregateConfig, "aggregate", any_layer),
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
+        (RouteConfig, "routes", _tables(any_layer)),
+        (RouteConfig, "by", {"anyOf": [*agent, _tables(words)]}),
+        (CascadeConfig, "cascade", layers),
+        (CascadeConfig, "judge", {"anyOf": agent}),
+        (UntilConfig, "until", any_layer),
+        (MapConfig, "map", any_layer),
+        (MapConfig, "split", {"anyOf": agent}),
         (AgentConfig, "fallback", agents),
         (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
@@ -128,15 +149,23 @@ def json_schema() -> dict[str, Any]:
         if "prompt" in component["properties"]:
             _typed(component["properties"]["prompt"], prompt)
             _typed(component["properties"]["budget"], {"anyOf": [dollars, _ref(BudgetConfig)]})
-    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
-    agent = [name, _ref(AgentConfig)]
     own = {
         "type": "object",
         "description": "A layer of your own, by its class's name.",
         "properties": {"layer": {"type": "string"}},
         "required": ["layer"],
     }
-    shapes = (MoAConfig, SequentialConfig, ProposeConfig, AggregateConfig, ResidualConfig)
+    shapes = (
+        MoAConfig,
+        SequentialConfig,
+        ProposeConfig,
+        AggregateConfig,
+        ResidualConfig,
+        RouteConfig,
+        CascadeConfig,
+        UntilConfig,
+        MapConfig,
+    )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}
     found["Agents"] = {"anyOf": [*agent, {"type": "array", "items": {"anyOf": agent}}]}
     root = found.pop(FileConfig.__name__)

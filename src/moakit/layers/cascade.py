@@ -118,7 +118,8 @@ class Cascade(Layer):
             )
             why = "the judge gave no verdict" if agreement is None else why
         told = {"stage": stage, "agreement": None if agreement is None else round(agreement, 3)}
-        if agreement is None or agreement < self.agree:
+        # Written so that a measure that is not a number is no agreement.
+        if agreement is None or not agreement >= self.agree:
             run.tell(Judged, verdict={**told, "escalated": True, "why": why})
             raise _Disagreement
         run.tell(Judged, verdict={**told, "escalated": False})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -133,7 +132,7 @@ def likeness(before: Sequence[str], after: Sequence[str], measure: Measure | Non
 
 def _asked(measure: Measure, texts: Sequence[str]) -> float:
     value: object = measure(tuple(texts))
-    if isinstance(value, int | float) and not math.isnan(value):
+    if isinstance(value, int | float):
         return value
     raise ConfigError(
         f"measure returned {value!r}, not a number", hint="a measure is a function from texts to 0 … 1"
