@@ -9,35 +9,52 @@ from typing import Any, NamedTuple
 import msgspec
 
 from moakit.config.checks import at, checked, known_keys
+from moakit.config.routing import CascadeConfig, MapConfig, RouteConfig, UntilConfig
 from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
-    CascadeConfig,
-    MapConfig,
     MoAConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
-    RouteConfig,
     SequentialConfig,
-    UntilConfig,
+)
+from moakit.config.selecting import (
+    BestOfConfig,
+    DiverseConfig,
+    DropOutliersConfig,
+    MostConsistentConfig,
+    PatternConfig,
+    RankConfig,
+    ShuffleConfig,
+    TruncateConfig,
+    VoteConfig,
 )
 from moakit.ensembles import MoA
 from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
 from moakit.layers import (
     Agent,
     Aggregator,
+    BestOf,
     Cascade,
+    Diverse,
     Layer,
     Map,
+    MostConsistent,
+    OutlierFilter,
     Proposers,
     Provider,
+    Ranker,
     Residual,
     Router,
     Sequential,
+    Shuffle,
+    Truncate,
     Until,
+    Voter,
 )
+from moakit.layers.extraction import pattern_of
 from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
 from moakit.models.resolve import find_model
 from moakit.prompts import Template
@@ -168,6 +185,19 @@ def _map(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(path, Map, inside, split=split, **_options(given, path, "map", "split"))
 
 
+def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    key = next(key for key in _SELECTING if key in config)
+    table, kind = _SELECTING[key]
+    given = checked(config, table, path)
+    value = getattr(given, key)
+    if key in ("rank", "best_of", "most_consistent"):
+        value = build(value, at(path, key), context)
+    elif isinstance(value, dict):
+        where = at(path, key)
+        value = pattern_of(checked(value, PatternConfig, where).pattern, f"{where}.pattern")
+    return _made(path, kind, value, **_options(given, path, key))
+
+
 def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     name = config["layer"]
     kind = context.layers.get(str(name))
@@ -185,6 +215,18 @@ def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         raise ConfigError(f"{path or name}: {error}") from error
 
 
+_SELECTING: Mapping[str, tuple[type[msgspec.Struct], type[Layer]]] = {
+    "rank": (RankConfig, Ranker),
+    "best_of": (BestOfConfig, BestOf),
+    "most_consistent": (MostConsistentConfig, MostConsistent),
+    "vote": (VoteConfig, Voter),
+    "diverse": (DiverseConfig, Diverse),
+    "drop_outliers": (DropOutliersConfig, OutlierFilter),
+    "shuffle": (ShuffleConfig, Shuffle),
+    "truncate": (TruncateConfig, Truncate),
+}
+"""The key that tells such a layer from others, its table, its class, which takes the key's value first."""
+
 _MAKERS = {
     "layer": _own,
     "proposers": _moa,
@@ -195,6 +237,7 @@ _MAKERS = {
     "cascade": _cascade,
     "until": _until,
     "map": _map,
+    **dict.fromkeys(_SELECTING, _selecting),
     "layers": _sequential,
     "model": _agent,
 }

@@ -8,25 +8,22 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from moakit.config import routing, selecting
 from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
     AggregateConfig,
     BudgetConfig,
-    CascadeConfig,
     FileConfig,
     KeyBudgetConfig,
     KeyConfig,
-    MapConfig,
     MoAConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
-    RouteConfig,
     SequentialConfig,
     ServerConfig,
-    UntilConfig,
     Waiting,
 )
 from moakit.config.writing import value_of
@@ -71,6 +68,9 @@ _OPEN: Mapping[str, str] = {
     "server": "table",
     "keys": "list of texts or tables",
     "extra": "table",
+    "rank": "agent",
+    "best_of": "agent",
+    "most_consistent": "agent",
     "price": "number or table",
     "budget": "dollars or table",
 }
@@ -106,6 +106,8 @@ def json_schema() -> dict[str, Any]:
     name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
     agent = [name, _ref(AgentConfig)]
     words = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    pattern = _ref(selecting.PatternConfig)
+    any_agent = {"$ref": "#/$defs/Agent"}
     dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
@@ -119,13 +121,17 @@ def json_schema() -> dict[str, Any]:
         (AggregateConfig, "aggregate", any_layer),
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
-        (RouteConfig, "routes", _tables(any_layer)),
-        (RouteConfig, "by", {"anyOf": [*agent, _tables(words)]}),
-        (CascadeConfig, "cascade", layers),
-        (CascadeConfig, "judge", {"anyOf": agent}),
-        (UntilConfig, "until", any_layer),
-        (MapConfig, "map", any_layer),
-        (MapConfig, "split", {"anyOf": agent}),
+        (routing.RouteConfig, "routes", _tables(any_layer)),
+        (routing.RouteConfig, "by", {"anyOf": [*agent, _tables(words)]}),
+        (routing.CascadeConfig, "cascade", layers),
+        (routing.CascadeConfig, "judge", any_agent),
+        (routing.UntilConfig, "until", any_layer),
+        (routing.MapConfig, "map", any_layer),
+        (routing.MapConfig, "split", any_agent),
+        (selecting.RankConfig, "rank", any_agent),
+        (selecting.BestOfConfig, "best_of", any_agent),
+        (selecting.MostConsistentConfig, "most_consistent", any_agent),
+        (selecting.VoteConfig, "vote", {"anyOf": [{"enum": ["text", "number", "letter"]}, pattern]}),
         (AgentConfig, "fallback", agents),
         (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
@@ -155,18 +161,17 @@ def json_schema() -> dict[str, Any]:
         "properties": {"layer": {"type": "string"}},
         "required": ["layer"],
     }
-    shapes = (
+    shapes: tuple[type[msgspec.Struct], ...] = (
         MoAConfig,
         SequentialConfig,
         ProposeConfig,
         AggregateConfig,
         ResidualConfig,
-        RouteConfig,
-        CascadeConfig,
-        UntilConfig,
-        MapConfig,
+        *(kind for _, kind in routing.TABLES),
+        *(kind for _, kind in selecting.TABLES if kind is not selecting.PatternConfig),
     )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}
+    found["Agent"] = {"anyOf": agent}
     found["Agents"] = {"anyOf": [*agent, {"type": "array", "items": {"anyOf": agent}}]}
     root = found.pop(FileConfig.__name__)
     return {

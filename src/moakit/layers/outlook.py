@@ -13,6 +13,7 @@ from moakit.layers.map import Map
 from moakit.layers.proposers import Proposers
 from moakit.layers.residual import Residual
 from moakit.layers.router import Router
+from moakit.layers.selection import Selection
 from moakit.layers.sequential import Sequential
 from moakit.layers.until import Until
 from moakit.models.estimates import LENGTHS, Estimate, estimate_call, longest_answer
@@ -106,6 +107,9 @@ def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int
         return inside * layer.samples
     if isinstance(layer, Residual):
         return [*given, *inside]
+    if isinstance(layer, Selection):
+        # A judge's verdict is no response.
+        inside = []
     # A layer of one's own gives what it made, or some of what it was given.
     longest = sorted(inside or given, reverse=True)
     return longest[: layer.shape(len(given))]

@@ -94,7 +94,8 @@ class Agreement:
         """Take the texts of another proposer and say whether all so far agree; raises what `measure` does."""
         self._texts.extend(texts)
         if self._measure is not None:
-            return len(self._texts) >= self._least and _asked(self._measure, self._texts) >= self._wanted
+            there = len(self._texts) >= self._least
+            return there and measured(self._measure, tuple(self._texts)) >= self._wanted
         for text in self._texts[len(self._words) :]:
             words = words_of(text)
             self._sum += sum(alike(words, other) for other in self._words)
@@ -106,7 +107,7 @@ class Agreement:
 def agreement_of(texts: Sequence[str], measure: Measure | None = None) -> float:
     """Return how much texts, two or more, agree: by the measure, else the mean of `alike` over all pairs."""
     if measure is not None:
-        return _asked(measure, texts)
+        return measured(measure, tuple(texts))
     words = [words_of(text) for text in texts]
     pairs = [alike(one, other) for one, other in combinations(words, 2)]
     return sum(pairs) / len(pairs)
@@ -121,7 +122,7 @@ def likeness(before: Sequence[str], after: Sequence[str], measure: Measure | Non
     if not before or not after:
         return 0.0
     if measure is not None:
-        table = [[_asked(measure, (one, other)) for other in after] for one in before]
+        table = [[measured(measure, (one, other)) for other in after] for one in before]
     else:
         known = [words_of(text) for text in after]
         table = [[alike(words, other) for other in known] for words in map(words_of, before)]
@@ -130,8 +131,9 @@ def likeness(before: Sequence[str], after: Sequence[str], measure: Measure | Non
     return min(sum(rows) / len(rows), sum(columns) / len(columns))
 
 
-def _asked(measure: Measure, texts: Sequence[str]) -> float:
-    value: object = measure(tuple(texts))
+def measured(measure: Measure, texts: Sequence[str]) -> float:
+    """Return how much texts agree by a measure of the user's own; raises `ConfigError` for no number."""
+    value: object = measure(texts)
     if isinstance(value, int | float):
         return value
     raise ConfigError(
