@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from moakit import (
@@ -140,6 +140,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6
 
 @settings(max_examples=200, deadline=None)
 @given(names, names)
+@example("\r", " ")
 def test_any_name_can_be_read_back(name, description):
     inner = MoA(["demo/planner", "demo/skeptic"], "demo/editor", name=name, description=description)
     picture = read(Sequential(Proposers(inner, "demo/planner"), "demo/editor"))

@@ -130,12 +130,12 @@ class _Drawing:
 
 
 def _agent(agent: Agent) -> str:
-    return label(agent.model) + (f" × {agent.samples}" if agent.samples != 1 else "")
+    return (label(agent.model) or "agent") + (f" × {agent.samples}" if agent.samples != 1 else "")
 
 
 def _caption(layer: Layer) -> str:
     """Return a layer's name or class, with those of its options that are short."""
-    parts = [label(layer.title or type(layer).__name__)]
+    parts = [label(layer.title) or label(type(layer).__name__)]
     parts.extend(_options(layer))
     return "<br/>".join(parts)
 
