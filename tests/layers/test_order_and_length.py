@@ -7,7 +7,6 @@ from moakit import (
     ConfigError,
     Delta,
     Layer,
-    NotEnoughResponses,
     Proposers,
     Residual,
     Sequential,
@@ -84,7 +83,7 @@ async def test_they_stand_inside_other_layers(up, lab):
 async def test_without_references_there_is_nothing_to_do(up, lab):
     layers = (Proposers(lab("status:401")), Shuffle(), Truncate(9), Aggregator(lab("say:alone")))
     assert (await Sequential(*layers, on_no_references="answer").run("why")).text == "alone"
-    with pytest.raises(NotEnoughResponses, match="Shuffle at 1 has no references"):
+    with pytest.raises(ShapeError, match="layer 1: Shuffle has no references"):
         await Sequential(Nothing(), Shuffle()).run("why")
 
 
