@@ -43,6 +43,9 @@ def test_show_tells_what_an_ensemble_is_made_of_and_what_it_takes(up, home):
     assert "lab/two" in moa("show", home=home).stdout
     config = json.loads(moa("show", "--json", home=home).stdout)
     assert config["proposers"] == ["lab/one", "lab/two"] and config["name"] == "panel"
+    picture = moa("show", "--mermaid", home=home)
+    assert picture.stdout.startswith("flowchart LR\n") and 'n0_0["lab/one"]' in picture.stdout
+    assert moa("show", "--mermaid", "--json", home=home).returncode == 2
     assert moa("show", "gone", home=home).returncode == 2
     assert up.calls == []
 

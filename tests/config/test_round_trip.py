@@ -32,7 +32,8 @@ from moakit.config.writing import to_toml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
 SECONDS = st.floats(0.01, 1000)
-NAME = st.sampled_from(["demo/planner", "demo/skeptic", "demo/storyteller", "demo/editor"])
+NAMES = ["demo/planner", "demo/skeptic", "demo/storyteller", "demo/editor"]
+NAME = st.sampled_from(NAMES)
 SINGLE = NAME | st.fixed_dictionaries(
     {"model": NAME},
     optional={
@@ -115,8 +116,39 @@ def mixtures(proposer):
     return short | long | propose
 
 
+ROUTE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5).filter(str.strip)
+
+
+def routed(layer):
+    """The layers that decide when they run which of theirs answer."""
+    words = st.lists(st.sampled_from(["python", "/a+b/", "c++", "写"]), min_size=1, max_size=2)
+    stage = st.builds(
+        lambda team, lead: {"proposers": team, "aggregator": lead}, st.just([*NAMES[:2]]), SINGLE
+    )
+    routes = st.dictionaries(ROUTE, layer, min_size=1, max_size=2)
+    return st.one_of(
+        st.builds(
+            lambda routes, words: {
+                "routes": routes, "by": dict.fromkeys(routes, words), "default": min(routes),
+            },
+            routes, words,
+        ),
+        st.builds(
+            lambda routes, by: {"routes": routes, "by": by, "descriptions": {min(routes): "x"}},
+            routes, SINGLE,
+        ),
+        st.builds(
+            lambda one, agree: {"cascade": [one, "demo/editor"], "agree": agree}, stage, st.floats(0.01, 1)
+        ),
+        st.builds(lambda one, judge: {"cascade": [one, one, "demo/editor"], "judge": judge}, stage, SINGLE),
+        st.builds(lambda one, times: {"until": one, "times": times}, layer, st.integers(1, 5)),
+        st.builds(lambda one, most: {"map": one, "split": one, "most": most}, SINGLE, st.integers(1, 9)),
+        st.builds(lambda one: {"map": one, "split": one, "join": True}, SINGLE),
+    )  # fmt: skip
+
+
 FLAT = SINGLE | SAMPLED
-ANY = FLAT | mixtures(FLAT | mixtures(FLAT))
+ANY = FLAT | mixtures(FLAT | mixtures(FLAT)) | routed(FLAT | mixtures(FLAT)) | mixtures(FLAT | routed(FLAT))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -161,6 +161,7 @@ def test_a_function_has_no_configuration():
         ("so 1/2", "1/2"),
         ("so 0.5", "1/2"),
         ("-7", "-7"),
+        (r"\boxed{-\frac{2}{4}} of 9", "-1/2"),
         ("\u22127 °C", "-7"),
         (r"Thus \boxed{42}, not 43", "42"),
         ("steps: 1 2 3\n#### 17\n(18)", "17"),
@@ -213,6 +214,14 @@ def test_a_pattern_is_written_with_its_flags(text, flags):
     pattern = re.compile(text, flags)
     again = re.compile(text_of_pattern(pattern))
     assert again.flags == pattern.flags and (again.pattern == text or flags)
+
+
+@pytest.mark.parametrize("name", ["text", "number", "letter"])
+@pytest.mark.parametrize(
+    "piece", ["(", "*", "\\boxed{ ", " ", "1,", "1 ", "1/", "#", "####\n", "answer ", "-", "$"]
+)
+def test_no_text_takes_for_ever(name, piece):
+    extractor(name)("\\boxed{" + piece * 100_000)
 
 
 @given(st.text())

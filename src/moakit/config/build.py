@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from moakit.config.checks import at, checked, known_keys
+from moakit.config.routing import CascadeConfig, MapConfig, RouteConfig, UntilConfig
 from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
@@ -36,17 +37,21 @@ from moakit.layers import (
     Agent,
     Aggregator,
     BestOf,
+    Cascade,
     Diverse,
     Layer,
+    Map,
     MostConsistent,
     OutlierFilter,
     Proposers,
     Provider,
     Ranker,
     Residual,
+    Router,
     Sequential,
     Shuffle,
     Truncate,
+    Until,
     Voter,
 )
 from moakit.layers.extraction import pattern_of
@@ -148,6 +153,38 @@ def _residual(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(path, Residual, build(given.residual, at(path, "residual"), context))
 
 
+def _router(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, RouteConfig, path)
+    routes = {name: build(one, at(path, f"routes.{name}"), context) for name, one in given.routes.items()}
+    by = given.by if _are_words(given.by) else build(given.by, at(path, "by"), context)
+    return _made(path, Router, routes, by=by, **_options(given, path, "routes", "by"))
+
+
+def _are_words(by: Any) -> bool:
+    """Say whether a router's `by` is words by route; an agent has a model, and no agent is all lists."""
+    return isinstance(by, Mapping) and all(isinstance(words, list) for words in by.values())
+
+
+def _cascade(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, CascadeConfig, path)
+    stages = _several(given.cascade, at(path, "cascade"), context)
+    judge = None if given.judge is None else build(given.judge, at(path, "judge"), context)
+    return _made(path, Cascade, *stages, judge=judge, agree=given.agree)
+
+
+def _until(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, UntilConfig, path)
+    inside = build(given.until, at(path, "until"), context)
+    return _made(path, Until, inside, **_options(given, path, "until"))
+
+
+def _map(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, MapConfig, path)
+    inside = build(given.map, at(path, "map"), context)
+    split = build(given.split, at(path, "split"), context)
+    return _made(path, Map, inside, split=split, **_options(given, path, "map", "split"))
+
+
 def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     key = next(key for key in _SELECTING if key in config)
     table, kind = _SELECTING[key]
@@ -196,6 +233,10 @@ _MAKERS = {
     "propose": _proposers,
     "aggregate": _aggregator,
     "residual": _residual,
+    "routes": _router,
+    "cascade": _cascade,
+    "until": _until,
+    "map": _map,
     **dict.fromkeys(_SELECTING, _selecting),
     "layers": _sequential,
     "model": _agent,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from moakit.config import selecting
+from moakit.config import routing, selecting
 from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
@@ -55,6 +55,13 @@ _OPEN: Mapping[str, str] = {
     "aggregate": "layer",
     "aggregator": "layer",
     "residual": "layer",
+    "routes": "table of layers",
+    "by": "table of lists, or agent",
+    "cascade": "list of layers",
+    "judge": "agent",
+    "until": "layer",
+    "map": "layer",
+    "split": "agent",
     "fallback": "agent, or list of agents",
     "providers": "tables",
     "ensembles": "tables",
@@ -96,6 +103,9 @@ def json_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
+    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
+    agent = [name, _ref(AgentConfig)]
+    words = {"type": "array", "items": {"type": "string"}, "minItems": 1}
     pattern = _ref(selecting.PatternConfig)
     any_agent = {"$ref": "#/$defs/Agent"}
     dollars = {"type": "number", "exclusiveMinimum": 0}
@@ -111,6 +121,13 @@ def json_schema() -> dict[str, Any]:
         (AggregateConfig, "aggregate", any_layer),
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
+        (routing.RouteConfig, "routes", _tables(any_layer)),
+        (routing.RouteConfig, "by", {"anyOf": [*agent, _tables(words)]}),
+        (routing.CascadeConfig, "cascade", layers),
+        (routing.CascadeConfig, "judge", any_agent),
+        (routing.UntilConfig, "until", any_layer),
+        (routing.MapConfig, "map", any_layer),
+        (routing.MapConfig, "split", any_agent),
         (selecting.RankConfig, "rank", any_agent),
         (selecting.BestOfConfig, "best_of", any_agent),
         (selecting.MostConsistentConfig, "most_consistent", any_agent),
@@ -138,8 +155,6 @@ def json_schema() -> dict[str, Any]:
         if "prompt" in component["properties"]:
             _typed(component["properties"]["prompt"], prompt)
             _typed(component["properties"]["budget"], {"anyOf": [dollars, _ref(BudgetConfig)]})
-    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
-    agent = [name, _ref(AgentConfig)]
     own = {
         "type": "object",
         "description": "A layer of your own, by its class's name.",
@@ -152,6 +167,7 @@ def json_schema() -> dict[str, Any]:
         ProposeConfig,
         AggregateConfig,
         ResidualConfig,
+        *(kind for _, kind in routing.TABLES),
         *(kind for _, kind in selecting.TABLES if kind is not selecting.PatternConfig),
     )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from moakit.config import selecting
+from moakit.config import routing, selecting
 
 Positive = Annotated[float, Meta(gt=0)]
 Seconds = Positive
@@ -269,6 +269,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
     *selecting.TABLES,
+    *routing.TABLES,
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
     ("a key of the server", KeyConfig),

@@ -105,6 +105,10 @@ class Agent(Layer):
         del references
         return self.samples
 
+    def resumes(self) -> bool:
+        """Return True: the model reads the result."""
+        return True
+
     def children(self) -> tuple[Layer, ...]:
         """Return nothing: an agent is a leaf."""
         return ()

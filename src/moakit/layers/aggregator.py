@@ -82,6 +82,10 @@ class Aggregator(Layer):
             )
         return 1
 
+    def resumes(self) -> bool:
+        """Return True: the agent reads the result."""
+        return True
+
     def options(self) -> dict[str, Any]:
         """Return the settings."""
         return self.settings.given()

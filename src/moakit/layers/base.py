@@ -16,6 +16,7 @@ from moakit.run.stream import Stream
 from moakit.types import Answer, Prompt, Response, as_prompt
 
 if TYPE_CHECKING:
+    from moakit.layers.picture import Link
     from moakit.run.purse import LastCall
 
 PARAMETERS = frozenset(
@@ -102,6 +103,10 @@ class Layer:
             elif isinstance(value, list | tuple):
                 found.extend(item for item in value if isinstance(item, Layer))
         return tuple(found)
+
+    def resumes(self) -> bool:
+        """Say whether, at the tail, it goes on from a tool's result without references; by default not."""
+        return False
 
     def planned(self) -> tuple[Layer, ...]:
         """Return the children a run asks when nothing fails; by default all."""
@@ -228,6 +233,16 @@ class Layer:
         The estimates are for a prompt and for responses of this many tokens.
         """
         return summarize(self, prompt_tokens=prompt_tokens, answer_tokens=answer_tokens)
+
+    def to_mermaid(self) -> str:
+        """Return a picture of it: a Mermaid flowchart, which GitHub and notebooks draw."""
+        from moakit.layers.picture import to_mermaid
+
+        return to_mermaid(self)
+
+    def links(self) -> Sequence[Link]:
+        """Return how a run goes from one child to another, for the picture; by default nothing is said."""
+        return ()
 
     def options(self) -> dict[str, Any]:
         """Return the settings that the repr and the configuration show, without defaults and children."""

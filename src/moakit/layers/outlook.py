@@ -8,10 +8,14 @@ from typing import Any
 from moakit.layers.agent import Agent
 from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
+from moakit.layers.cascade import Cascade
+from moakit.layers.map import Map
 from moakit.layers.proposers import Proposers
 from moakit.layers.residual import Residual
+from moakit.layers.router import Router
 from moakit.layers.selection import Selection
 from moakit.layers.sequential import Sequential
+from moakit.layers.until import Until
 from moakit.models.estimates import LENGTHS, Estimate, estimate_call, longest_answer
 from moakit.models.tokens import estimate
 from moakit.policies.settings import Settings
@@ -27,7 +31,12 @@ STAND_IN = "x"
 def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) -> LastCall | None:
     """Return the estimates, with every reference as long as it may become; None for a layer of one's own."""
     given = [estimate(reference.text) for reference in references]
-    settings = run.settings
+    return _last(layer, prompt, given, run.settings, run)
+
+
+def _last(
+    layer: Layer, prompt: Prompt, given: Sequence[int], settings: Settings, run: Run
+) -> LastCall | None:
     while not isinstance(layer, Agent):
         settings = layer.settings.over(settings)
         if isinstance(layer, Aggregator):
@@ -36,6 +45,12 @@ def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) ->
             # A tool's result goes to the tail alone, which then sees no references.
             given = [] if run.tail and continues(prompt) else _after(layer.layers[:-1], given, settings)
             layer = layer.layers[-1]
+        elif isinstance(layer, Until):
+            given = max(given, _lengths(layer.layer, given, settings), key=sum)
+            layer = layer.layer
+        elif isinstance(layer, Router | Cascade):
+            ways = layer.routes if isinstance(layer, Router) else layer.stages
+            return _dearest([_last(way, prompt, given, settings, run) for way in ways])
         else:
             return None
     shown = last_turn(prompt) if settings.multiturn is False else prompt
@@ -50,6 +65,15 @@ def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) ->
         one = estimate_call(agent.bound, messages, parameters, more=sum(given))
         estimates.append(Estimate(one.model, one.prompt * draws, one.answer * draws))
     return LastCall(estimates, needed=settings.on_no_aggregator != "best")
+
+
+def _dearest(ways: Sequence[LastCall | None]) -> LastCall | None:
+    """Return the calls that end the ways a layer may take, the dearest first: it is the one held back."""
+    known = [way for way in ways if way is not None]
+    if len(known) < len(ways):
+        return None
+    known.sort(key=lambda way: way.estimates[0].tokens, reverse=True)
+    return LastCall([one for way in known for one in way.estimates], needed=all(way.needed for way in known))
 
 
 def _after(layers: Sequence[Layer], given: Sequence[int], settings: Settings) -> list[int]:
@@ -67,6 +91,17 @@ def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int
         return [longest_answer(_parameters(layer, settings, {}))] * layer.samples
     if isinstance(layer, Sequential):
         return _after(layer.layers, given, settings)
+    if isinstance(layer, Router | Cascade):
+        ways = layer.routes if isinstance(layer, Router) else layer.stages
+        return max((_lengths(way, given, settings) for way in ways), key=sum)
+    if isinstance(layer, Map):
+        parts = _lengths(layer.layer, given, settings) * layer.most
+        return [sum(parts)] if layer.join else parts
+    if isinstance(layer, Until):
+        longest = list(given)
+        for _ in range(layer.times):
+            longest = _lengths(layer.layer, longest, settings)
+        return longest
     inside = [length for child in layer.planned() for length in _lengths(child, given, settings)]
     if isinstance(layer, Proposers):
         return inside * layer.samples

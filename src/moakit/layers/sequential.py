@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise, starmap
+from typing import Any, ClassVar, TypeAlias
 
 from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
-from moakit.layers.agent import Agent, as_layer
-from moakit.layers.aggregator import Aggregator
+from moakit.layers.agent import as_layer
 from moakit.layers.base import Layer
 from moakit.layers.payable import check_payable
+from moakit.layers.picture import Link
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.prompts import continues
 from moakit.run.scope import NO_REFERENCES, References, Run
 from moakit.types import Prompt, Response
+
+Gate: TypeAlias = Callable[[References], Awaitable[None]]
+"""Is shown what the last layer would read; what it raises ends the layer before that is asked."""
 
 
 class Sequential(Layer):
@@ -31,6 +37,7 @@ class Sequential(Layer):
 
     in_order: ClassVar[bool] = True
     words: ClassVar[tuple[str, ...]] = ("name", "description")
+    _gate: Gate | None = None
 
     def __init__(
         self, *layers: Layer | str | Model, name: str = "", description: str = "", **settings: Any
@@ -50,10 +57,12 @@ class Sequential(Layer):
         """Run the layers in order and return what the last one gives."""
         last = len(self.layers) - 1
         first = 0
-        if run.tail and continues(prompt) and isinstance(self.layers[last], Agent | Aggregator | Sequential):
+        if run.tail and continues(prompt) and self.layers[last].resumes():
             # A tool's result came back: the tail goes on where it stopped, nobody is asked afresh.
             first, references = last, NO_REFERENCES
         for at in range(first, last + 1):
+            if at == last and self._gate is not None:
+                await self._gate(references)
             try:
                 references = await run(self.layers[at], prompt, references, at=at, tail=at == last)
             except NotEnoughResponses:
@@ -87,11 +96,25 @@ class Sequential(Layer):
                 references = layer.shape(None)
         return Plan(calls, steps)
 
+    def resumes(self) -> bool:
+        """Return True: the last layer goes on, or all are asked again."""
+        return True
+
+    def gated(self, gate: Gate) -> Sequential:
+        """Return a copy that shows the gate what the last layer is about to read."""
+        clone = copy.copy(self)
+        clone._gate = gate  # noqa: SLF001 - one of its own kind
+        return clone
+
     def _fit(self, place: int, references: int | None) -> int | None:
         try:
             return self.layers[place].shape(references)
         except ShapeError as error:
             raise ShapeError(f"layer {place}: {error.message}", hint=error.hint) from error
+
+    def links(self) -> Sequence[Link]:
+        """Return an edge from each layer to the next."""
+        return tuple(starmap(Link, pairwise(range(len(self.layers)))))
 
     def options(self) -> dict[str, Any]:
         """Return name, description and settings, where given."""

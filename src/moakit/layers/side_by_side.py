@@ -38,14 +38,15 @@ async def side_by_side(
     *,
     timeout: float,
     bench: Sequence[StandIn] = (),
+    settings: Settings | None = None,
 ) -> References:
     """Run the units at once and return their responses in the order the units were given.
 
-    One that fails is replaced by the next of the `bench`, whose responses stand in its place. Raises
-    `NotEnoughResponses` with every cause when fewer than `minimum` are there in the end; when `strict`, the
-    first failure that was not made up for.
+    `settings` say how long to wait, by default the run's. One that fails is replaced by the next of the
+    `bench`, whose responses stand in its place. Raises `NotEnoughResponses` with every cause when fewer than
+    `minimum` are there in the end; when `strict`, the first failure that was not made up for.
     """
-    settings = run.settings
+    settings = settings or run.settings
     width = len(units)
     strict = bool(settings.strict)
     loop = run.journey.loop

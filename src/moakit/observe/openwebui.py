@@ -20,7 +20,7 @@ from moakit.events import (
     LayerStarted,
     RunStarted,
 )
-from moakit.layers import Agent, Aggregator, Layer, Proposers
+from moakit.layers import Agent, Aggregator, Cascade, Layer, Proposers, Router
 from moakit.layers.selection import Selection
 from moakit.observe.figures import dollars, seconds, tokens
 
@@ -85,7 +85,8 @@ class Commentary:
                     yield from self._cite()
             case RunStarted():
                 if not self._layers:
-                    tail = tail_of(self._ensemble)
+                    chosen = isinstance(self._ensemble, Router | Cascade)
+                    tail = None if chosen else tail_of(self._ensemble)
                     yield _status(f"asking {event.ensemble if tail is None else tail.model}")
             case LayerStarted():
                 yield from self._begin(event.path)
@@ -254,7 +255,9 @@ def tail_of(layer: Layer) -> Agent | None:
 def _address_of_tail(layer: Layer) -> str:
     steps: list[str] = []
     while not isinstance(layer, Agent) and (children := _inside(layer)):
-        steps.append(str(len(children) - 1))
+        # What is planned last need not be the last child: a router's routes come before what chooses.
+        places = [place for place, child in enumerate(layer.children()) if child is children[-1]]
+        steps.append(str(places[-1]))
         layer = children[-1]
     return ".".join(steps)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 from moakit.errors import ConfigError
@@ -102,6 +102,33 @@ class Agreement:
             self._pairs += len(self._words)
             self._words.append(words)
         return len(self._words) >= self._least and self._sum / self._pairs >= self._wanted
+
+
+def agreement_of(texts: Sequence[str], measure: Measure | None = None) -> float:
+    """Return how much texts, two or more, agree: by the measure, else the mean of `alike` over all pairs."""
+    if measure is not None:
+        return measured(measure, tuple(texts))
+    words = [words_of(text) for text in texts]
+    pairs = [alike(one, other) for one, other in combinations(words, 2)]
+    return sum(pairs) / len(pairs)
+
+
+def likeness(before: Sequence[str], after: Sequence[str], measure: Measure | None = None) -> float:
+    """Return how like the texts after are to those before, 0 to 1, whatever their order.
+
+    Each is compared with the one most like it on the other side; the side that finds less counts. 0 where
+    there is nothing on one side.
+    """
+    if not before or not after:
+        return 0.0
+    if measure is not None:
+        table = [[measured(measure, (one, other)) for other in after] for one in before]
+    else:
+        known = [words_of(text) for text in after]
+        table = [[alike(words, other) for other in known] for words in map(words_of, before)]
+    rows = [max(row) for row in table]
+    columns: list[float] = [max(column) for column in zip(*table, strict=True)]
+    return min(sum(rows) / len(rows), sum(columns) / len(columns))
 
 
 def measured(measure: Measure, texts: Sequence[str]) -> float:
