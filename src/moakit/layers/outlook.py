@@ -35,6 +35,8 @@ def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) ->
             # A tool's result goes to the tail alone, which then sees no references.
             given = [] if run.tail and continues(prompt) else _after(layer.layers[:-1], given, settings)
             layer = layer.layers[-1]
+        elif (ending := layer.ending(given)) is not None:
+            layer, given = ending
         else:
             return None
     shown = last_turn(prompt) if settings.multiturn is False else prompt
@@ -66,14 +68,16 @@ def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int
         return [longest_answer(_parameters(layer, settings, {}))] * layer.samples
     if isinstance(layer, Sequential):
         return _after(layer.layers, given, settings)
-    inside = [length for child in layer.planned() for length in _lengths(child, given, settings)]
     if isinstance(layer, Proposers):
-        return inside * layer.samples
+        return lengths_inside(layer, given, settings) * layer.samples
     if isinstance(layer, Residual):
-        return [*given, *inside]
-    # A layer of one's own gives what it made, or some of what it was given.
-    longest = sorted(inside or given, reverse=True)
-    return longest[: layer.shape(len(given))]
+        return [*given, *lengths_inside(layer, given, settings)]
+    return layer.lengths(given, settings)
+
+
+def lengths_inside(layer: Layer, given: Sequence[int], settings: Settings) -> list[int]:
+    """Return the longest that each response of the layers inside a layer may be, one layer after another."""
+    return [length for child in layer.planned() for length in _lengths(child, given, settings)]
 
 
 def _parameters(agent: Agent, settings: Settings, asked: Mapping[str, Any]) -> Mapping[str, Any]:
