@@ -1,7 +1,7 @@
 """Mixture of Agents: several models answer, layers read their answers, an aggregator writes the final one."""
 
 from moakit.config import Config, from_config, load
-from moakit.ensembles import MoA, SelfMoA
+from moakit.ensembles import Council, MoA, SelfMoA
 from moakit.errors import (
     AuthenticationFailed,
     BadResponse,
@@ -36,7 +36,21 @@ from moakit.events import (
     RunFinished,
     RunStarted,
 )
-from moakit.layers import Agent, Aggregator, Layer, Proposers, Provider, Residual, Sequential
+from moakit.layers import (
+    Agent,
+    Aggregator,
+    Analyse,
+    Critique,
+    Layer,
+    PeerReview,
+    Proposers,
+    Provider,
+    Residual,
+    Revise,
+    Sequential,
+    Tree,
+    Window,
+)
 from moakit.models.base import Listener, Model, Reply
 from moakit.models.pools import close as aclose
 from moakit.models.providers import Price
@@ -50,6 +64,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Agent",
     "Aggregator",
+    "Analyse",
     "Answer",
     "AuthenticationFailed",
     "BadResponse",
@@ -65,6 +80,8 @@ __all__ = [
     "ConnectionFailed",
     "ContentFiltered",
     "ContextTooLong",
+    "Council",
+    "Critique",
     "DeadlineExceeded",
     "Delta",
     "Event",
@@ -81,6 +98,7 @@ __all__ = [
     "Model",
     "ModelTimeout",
     "NotEnoughResponses",
+    "PeerReview",
     "Price",
     "Prompt",
     "Proposers",
@@ -89,6 +107,7 @@ __all__ = [
     "Reply",
     "Residual",
     "Response",
+    "Revise",
     "Run",
     "RunFailed",
     "RunFinished",
@@ -98,9 +117,11 @@ __all__ = [
     "ShapeError",
     "Stream",
     "Template",
+    "Tree",
     "UnknownModel",
     "Usage",
     "UserError",
+    "Window",
     "aclose",
     "from_config",
     "load",

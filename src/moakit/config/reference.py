@@ -12,22 +12,29 @@ from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
     AggregateConfig,
+    AnalyseConfig,
     BudgetConfig,
+    CouncilConfig,
+    CritiqueConfig,
     FileConfig,
     KeyBudgetConfig,
     KeyConfig,
     MoAConfig,
+    PeerReviewConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
+    ReviseConfig,
     SequentialConfig,
     ServerConfig,
+    TreeConfig,
     Waiting,
+    WindowConfig,
 )
 from moakit.config.writing import value_of
 from moakit.policies.settings import DEADLINE, DEFAULTS, FIRST_TOKEN, IDLE
-from moakit.prompts import Template
+from moakit.prompts import LAYOUTS, Template
 
 SETTINGS = "waiting and failing"
 """The heading of the settings that several tables share."""
@@ -54,6 +61,15 @@ _OPEN: Mapping[str, str] = {
     "aggregate": "layer",
     "aggregator": "layer",
     "residual": "layer",
+    "critique": "layer",
+    "revise": "layer, or list of layers",
+    "peer_review": "agent, or list of agents",
+    "window": "layer",
+    "tree": "layer",
+    "analyse": "agent",
+    "members": "list of layers",
+    "chair": "layer",
+    "reviewers": "list of agents",
     "fallback": "agent, or list of agents",
     "providers": "tables",
     "ensembles": "tables",
@@ -92,6 +108,8 @@ def json_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
+    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
+    agent = [name, _ref(AgentConfig)]
     dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
@@ -105,6 +123,17 @@ def json_schema() -> dict[str, Any]:
         (AggregateConfig, "aggregate", any_layer),
         (AggregateConfig, "fallback", agents),
         (ResidualConfig, "residual", any_layer),
+        (CritiqueConfig, "critique", any_layer),
+        (ReviseConfig, "revise", {"anyOf": [any_layer, bench]}),
+        (PeerReviewConfig, "peer_review", {"$ref": "#/$defs/Agents"}),
+        (WindowConfig, "window", any_layer),
+        (TreeConfig, "tree", any_layer),
+        (AnalyseConfig, "analyse", {"anyOf": agent}),
+        (CouncilConfig, "members", layers),
+        (CouncilConfig, "chair", any_layer),
+        (CouncilConfig, "reviewers", {"type": "array", "items": {"anyOf": agent}}),
+        (CouncilConfig, "bench", bench),
+        (CouncilConfig, "fallback", agents),
         (AgentConfig, "fallback", agents),
         (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
@@ -116,7 +145,7 @@ def json_schema() -> dict[str, Any]:
         _typed(found[kind.__name__]["properties"][key], what)
     prompt = {
         "anyOf": [
-            {"enum": ["moakit", "together"]},
+            {"enum": list(LAYOUTS)},
             {
                 "type": "object",
                 "properties": {name: {"type": "string"} for name in Template.__struct_fields__},
@@ -128,15 +157,26 @@ def json_schema() -> dict[str, Any]:
         if "prompt" in component["properties"]:
             _typed(component["properties"]["prompt"], prompt)
             _typed(component["properties"]["budget"], {"anyOf": [dollars, _ref(BudgetConfig)]})
-    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
-    agent = [name, _ref(AgentConfig)]
     own = {
         "type": "object",
         "description": "A layer of your own, by its class's name.",
         "properties": {"layer": {"type": "string"}},
         "required": ["layer"],
     }
-    shapes = (MoAConfig, SequentialConfig, ProposeConfig, AggregateConfig, ResidualConfig)
+    shapes = (
+        MoAConfig,
+        CouncilConfig,
+        SequentialConfig,
+        ProposeConfig,
+        AggregateConfig,
+        ResidualConfig,
+        CritiqueConfig,
+        ReviseConfig,
+        PeerReviewConfig,
+        WindowConfig,
+        TreeConfig,
+        AnalyseConfig,
+    )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}
     found["Agents"] = {"anyOf": [*agent, {"type": "array", "items": {"anyOf": agent}}]}
     root = found.pop(FileConfig.__name__)

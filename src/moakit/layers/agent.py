@@ -42,6 +42,7 @@ class Agent(Layer):
     """
 
     leaf: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def __init__(
         self,

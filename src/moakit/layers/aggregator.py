@@ -27,6 +27,7 @@ class Aggregator(Layer):
     1
     """
 
+    resumes: ClassVar[bool] = True
     keeps_deadline: ClassVar[bool] = True
 
     def __init__(
@@ -109,10 +110,15 @@ class Aggregator(Layer):
 
 def best(references: References) -> Response:
     """Return the reference that is most alike the others; the longest of two."""
+    return by_agreement(references)[0]
+
+
+def by_agreement(references: References) -> list[Response]:
+    """Return the references, those that are most alike the others first; of two the longer one."""
     words = [words_of(reference.text) for reference in references]
 
     def agreement(at: int) -> tuple[float, int]:
         others = [alike(words[at], other) for place, other in enumerate(words) if place != at]
         return (sum(others) if len(others) > 1 else 0.0, len(references[at].text))
 
-    return references[max(range(len(references)), key=agreement)]
+    return [references[at] for at in sorted(range(len(references)), key=agreement, reverse=True)]

@@ -32,9 +32,7 @@ def asked(
     its question, so that its own aggregator reads what its own proposers say of it.
     """
     if isinstance(layer, Agent):
-        return run(
-            layer, prompt, references, at=at, role=role, sample=sample, samples=samples, layout=layout
-        )
+        return run(layer, prompt, references, at=at, role=role, sample=sample, samples=samples, layout=layout)
     texts = [reference.text.strip() for reference in references]
     # Not the run's own mark, which the ensemble will use for its references.
     seed = hashlib.sha256(f"{run.run_id}|{run.path}".encode()).hexdigest()

@@ -74,6 +74,8 @@ class Layer:
     settings: Settings = NO_SETTINGS
     leaf: ClassVar[bool] = False
     """Whether it has no layers inside and tells of itself by its calls."""
+    resumes: ClassVar[bool] = False
+    """Whether, at the tail, it can go on alone with a tool's result, without asking for references anew."""
     keeps_deadline: ClassVar[bool] = False
     """Whether `forward` itself ends in time, with what it has."""
 
@@ -121,12 +123,13 @@ class Layer:
 
         return last_call(self, prompt, references, run)
 
-    def ending(self, given: Sequence[int]) -> tuple[Layer, list[int]] | None:
+    def ending(self, given: Sequence[int], settings: Settings) -> tuple[Layer, list[int]] | None:
         """Return the layer inside whose response is this one's own, and how long the references are it reads.
 
-        `given` are the tokens of this layer's references; None says that there is no such layer.
+        `given` are the tokens of this layer's references, `settings` what holds here; None says that there is
+        no such layer.
         """
-        del given
+        del given, settings
         return None
 
     def lengths(self, given: Sequence[int], settings: Settings) -> list[int]:

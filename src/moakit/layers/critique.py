@@ -39,9 +39,7 @@ class Critique(Layer):
 
     keeps_deadline: ClassVar[bool] = True
 
-    def __init__(
-        self, agent: Layer | str | Model, *, prompt: Layout | None = None, **settings: Any
-    ) -> None:
+    def __init__(self, agent: Layer | str | Model, *, prompt: Layout | None = None, **settings: Any) -> None:
         self.agent = as_layer(agent)
         self.prompt = own_layout("Critique", prompt, CRITIQUE)
         self.settings: Settings = settings_from("Critique", ("prompt",), **settings)
@@ -49,7 +47,8 @@ class Critique(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> References:
         """Ask for the critiques at once and return the references with those that came in time."""
-        self.shape(len(references))
+        if not references:
+            return references
         timeout = share(run, self.settings.deadline)
         several = len(references) > 1
         units = [

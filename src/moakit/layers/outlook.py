@@ -35,7 +35,7 @@ def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) ->
             # A tool's result goes to the tail alone, which then sees no references.
             given = [] if run.tail and continues(prompt) else _after(layer.layers[:-1], given, settings)
             layer = layer.layers[-1]
-        elif (ending := layer.ending(given)) is not None:
+        elif (ending := layer.ending(given, settings)) is not None:
             layer, given = ending
         else:
             return None

@@ -28,10 +28,10 @@ from moakit.types import Prompt, Response
 
 
 class Revise(Layer):
-    """Has each reference revised with the others in view (debate, arXiv 2305.14325; Attention-MoA, 2601.16596).
+    """Has each reference revised in the light of the others (Attention-MoA, 2601.16596; debate, 2305.14325).
 
-    One agent revises all, several each the reference at their place, and `Revise()` has each reference revised
-    by the agent that wrote it. One call for each reference, side by side: the agent reads its own response
+    One agent revises all, several each the reference at their place, and `Revise()` has each revised by the
+    agent that wrote it. One call for each reference, side by side: the agent reads its own response
     first, then the others, with their critiques if they have any; as many come out as go in. `quorum`,
     `grace` (seconds) and `deadline` (seconds for this layer) say how long to wait. Where a revision fails or
     is too late the old response stays, without its critique, and the run is degraded; with fewer revisions
@@ -52,6 +52,8 @@ class Revise(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> References:
         """Ask for the revisions at once and return them, the old response where one did not come in time."""
+        if not references:
+            return references
         self.shape(len(references))
         revisers = self._revisers(references, run)
         timeout = share(run, self.settings.deadline)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
-from moakit.layers.agent import Agent, as_layer
-from moakit.layers.aggregator import Aggregator
+from moakit.layers.agent import as_layer
 from moakit.layers.base import Layer
 from moakit.layers.payable import check_payable
 from moakit.layers.summary import Plan
@@ -30,6 +29,7 @@ class Sequential(Layer):
     """
 
     in_order: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
     words: ClassVar[tuple[str, ...]] = ("name", "description")
 
     def __init__(
@@ -50,7 +50,7 @@ class Sequential(Layer):
         """Run the layers in order and return what the last one gives."""
         last = len(self.layers) - 1
         first = 0
-        if run.tail and continues(prompt) and isinstance(self.layers[last], Agent | Aggregator | Sequential):
+        if run.tail and continues(prompt) and self.layers[last].resumes:
             # A tool's result came back: the tail goes on where it stopped, nobody is asked afresh.
             first, references = last, NO_REFERENCES
         for at in range(first, last + 1):

@@ -110,9 +110,7 @@ def _too_late(late: int, timeout: float, path: str) -> DeadlineExceeded:
     )
 
 
-def _not_enough(
-    run: Run, got: int, minimum: int, causes: list[Exception], who: str
-) -> NotEnoughResponses:
+def _not_enough(run: Run, got: int, minimum: int, causes: list[Exception], who: str) -> NotEnoughResponses:
     where = (
         f"layer {int(run.path) + 1}" if run.path.isdecimal() else f"{type(run.layer).__name__} at {run.path}"
     )

@@ -136,7 +136,7 @@ class DemoModel:
         references = _FENCED.findall(question) or _NUMBERED.findall(
             system.rpartition("Responses from models:")[2]
         )
-        topic = " ".join(re.split(r"\n\nReferences follow", question)[0].split())
+        topic = " ".join(re.split(r"\n\n(?:References|The response) follows?,", question)[0].split())
         topic = topic if len(topic) <= _TOPIC else topic[: _TOPIC - 1] + "…"
         if self.model == "editor" and references:
             return _merged(topic, references)
