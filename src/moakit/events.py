@@ -74,9 +74,9 @@ class CallFailed(_Event, frozen=True, kw_only=True, tag=True):
 
 
 class Judged(_Event, frozen=True, kw_only=True, tag=True):
-    """A judge was asked; `verdict` is what it said, as data, None where that could not be used.
+    """References were judged, or voted on; `verdict` is what came of it, as data, None without one.
 
-    `error` says why not, "" when it could: the layer then went on without it.
+    `error` says why there is none, "" when there is: the layer then went on without it.
     """
 
     verdict: Any = None

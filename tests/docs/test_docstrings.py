@@ -21,14 +21,22 @@ EXAMPLES = {
 WANTED = (
     "Agent",
     "Aggregator",
+    "BestOf",
+    "Diverse",
     "Layer",
     "MoA",
+    "MostConsistent",
+    "OutlierFilter",
     "Proposers",
     "Provider",
+    "Ranker",
     "Residual",
     "SelfMoA",
     "Sequential",
+    "Shuffle",
     "Template",
+    "Truncate",
+    "Voter",
 )
 
 

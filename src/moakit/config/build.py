@@ -26,23 +26,43 @@ from moakit.config.schema import (
     TreeConfig,
     WindowConfig,
 )
+from moakit.config.selecting import (
+    BestOfConfig,
+    DiverseConfig,
+    DropOutliersConfig,
+    MostConsistentConfig,
+    PatternConfig,
+    RankConfig,
+    ShuffleConfig,
+    TruncateConfig,
+    VoteConfig,
+)
 from moakit.ensembles import Council, MoA
 from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
 from moakit.layers import (
     Agent,
     Aggregator,
     Analyse,
+    BestOf,
     Critique,
+    Diverse,
     Layer,
+    MostConsistent,
+    OutlierFilter,
     PeerReview,
     Proposers,
     Provider,
+    Ranker,
     Residual,
     Revise,
     Sequential,
+    Shuffle,
     Tree,
+    Truncate,
+    Voter,
     Window,
 )
+from moakit.layers.extraction import pattern_of
 from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
 from moakit.models.resolve import find_model
 from moakit.prompts import Template
@@ -169,6 +189,18 @@ def _refining(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(path, kind, *layers, **_options(given, path, key, template=template))
 
 
+def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    key = next(key for key in _SELECTING if key in config)
+    table, kind = _SELECTING[key]
+    given = checked(config, table, path)
+    value = getattr(given, key)
+    if key in ("rank", "best_of", "most_consistent"):
+        value = build(value, at(path, key), context)
+    elif isinstance(value, dict):
+        value = pattern_of(checked(value, PatternConfig, at(path, key)).pattern)
+    return _made(path, kind, value, **_options(given, path, key))
+
+
 def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     name = config["layer"]
     kind = context.layers.get(str(name))
@@ -197,6 +229,17 @@ _REFINING: Mapping[str, tuple[type[msgspec.Struct], type[Layer], Template]] = {
 """The key that tells such a layer from others, its table, its class, the texts that a `prompt` changes."""
 _LISTED = ("revise", "peer_review")
 """Those that take several."""
+_SELECTING: Mapping[str, tuple[type[msgspec.Struct], type[Layer]]] = {
+    "rank": (RankConfig, Ranker),
+    "best_of": (BestOfConfig, BestOf),
+    "most_consistent": (MostConsistentConfig, MostConsistent),
+    "vote": (VoteConfig, Voter),
+    "diverse": (DiverseConfig, Diverse),
+    "drop_outliers": (DropOutliersConfig, OutlierFilter),
+    "shuffle": (ShuffleConfig, Shuffle),
+    "truncate": (TruncateConfig, Truncate),
+}
+"""The key that tells such a layer from others, its table, its class, which takes the key's value first."""
 
 _MAKERS = {
     "layer": _own,
@@ -206,6 +249,7 @@ _MAKERS = {
     "aggregate": _aggregator,
     "residual": _residual,
     **dict.fromkeys(_REFINING, _refining),
+    **dict.fromkeys(_SELECTING, _selecting),
     "layers": _sequential,
     "model": _agent,
 }

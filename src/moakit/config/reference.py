@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from moakit.config import selecting
 from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
@@ -76,6 +77,9 @@ _OPEN: Mapping[str, str] = {
     "server": "table",
     "keys": "list of texts or tables",
     "extra": "table",
+    "rank": "agent",
+    "best_of": "agent",
+    "most_consistent": "agent",
     "price": "number or table",
     "budget": "dollars or table",
 }
@@ -108,8 +112,7 @@ def json_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
-    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
-    agent = [name, _ref(AgentConfig)]
+    any_agent = {"$ref": "#/$defs/Agent"}
     dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
     for kind, key, what in (
@@ -128,12 +131,20 @@ def json_schema() -> dict[str, Any]:
         (PeerReviewConfig, "peer_review", {"$ref": "#/$defs/Agents"}),
         (WindowConfig, "window", any_layer),
         (TreeConfig, "tree", any_layer),
-        (AnalyseConfig, "analyse", {"anyOf": agent}),
+        (AnalyseConfig, "analyse", any_agent),
         (CouncilConfig, "members", layers),
         (CouncilConfig, "chair", any_layer),
-        (CouncilConfig, "reviewers", {"type": "array", "items": {"anyOf": agent}}),
+        (CouncilConfig, "reviewers", {"type": "array", "items": any_agent}),
         (CouncilConfig, "bench", bench),
         (CouncilConfig, "fallback", agents),
+        (selecting.RankConfig, "rank", any_agent),
+        (selecting.BestOfConfig, "best_of", any_agent),
+        (selecting.MostConsistentConfig, "most_consistent", any_agent),
+        (
+            selecting.VoteConfig,
+            "vote",
+            {"anyOf": [{"enum": ["text", "number", "letter"]}, _ref(selecting.PatternConfig)]},
+        ),
         (AgentConfig, "fallback", agents),
         (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),
@@ -157,13 +168,15 @@ def json_schema() -> dict[str, Any]:
         if "prompt" in component["properties"]:
             _typed(component["properties"]["prompt"], prompt)
             _typed(component["properties"]["budget"], {"anyOf": [dollars, _ref(BudgetConfig)]})
+    name = {"type": "string", "pattern": "^[^/]+/.+$", "description": "`provider/model`"}
+    agent = [name, _ref(AgentConfig)]
     own = {
         "type": "object",
         "description": "A layer of your own, by its class's name.",
         "properties": {"layer": {"type": "string"}},
         "required": ["layer"],
     }
-    shapes = (
+    shapes: tuple[type[msgspec.Struct], ...] = (
         MoAConfig,
         CouncilConfig,
         SequentialConfig,
@@ -176,8 +189,10 @@ def json_schema() -> dict[str, Any]:
         WindowConfig,
         TreeConfig,
         AnalyseConfig,
+        *(kind for _, kind in selecting.TABLES if kind is not selecting.PatternConfig),
     )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}
+    found["Agent"] = {"anyOf": agent}
     found["Agents"] = {"anyOf": [*agent, {"type": "array", "items": {"anyOf": agent}}]}
     root = found.pop(FileConfig.__name__)
     return {

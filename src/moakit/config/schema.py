@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from moakit.config import selecting
+
 Positive = Annotated[float, Meta(gt=0)]
 Seconds = Positive
 Count = Annotated[int, Meta(ge=1)]
@@ -337,6 +339,7 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("a window", WindowConfig),
     ("a tree", TreeConfig),
     ("an analysis", AnalyseConfig),
+    *selecting.TABLES,
     ("an agent", AgentConfig),
     ("[server]", ServerConfig),
     ("a key of the server", KeyConfig),

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from moakit.errors import ConfigError, MoaError, ShapeError, UserError
 from moakit.layers.agent import Agent, as_agent, as_layer
 from moakit.layers.base import Layer
+from moakit.layers.likeness import most_alike
 from moakit.layers.payable import check_payable
 from moakit.models.base import Model
-from moakit.policies.agreement import alike, words_of
 from moakit.policies.settings import Settings, settings_from
 from moakit.prompts import Layout
 from moakit.run.scope import References, Run
@@ -110,15 +110,4 @@ class Aggregator(Layer):
 
 def best(references: References) -> Response:
     """Return the reference that is most alike the others; the longest of two."""
-    return by_agreement(references)[0]
-
-
-def by_agreement(references: References) -> list[Response]:
-    """Return the references, those that are most alike the others first; of two the longer one."""
-    words = [words_of(reference.text) for reference in references]
-
-    def agreement(at: int) -> tuple[float, int]:
-        others = [alike(words[at], other) for place, other in enumerate(words) if place != at]
-        return (sum(others) if len(others) > 1 else 0.0, len(references[at].text))
-
-    return [references[at] for at in sorted(range(len(references)), key=agreement, reverse=True)]
+    return references[most_alike(references)[0]]

@@ -11,10 +11,10 @@ import msgspec
 from moakit.errors import ConfigError, MoaError, ShapeError
 from moakit.events import Judged
 from moakit.layers.agent import Agent
-from moakit.layers.aggregator import by_agreement
 from moakit.layers.base import Layer
 from moakit.layers.judging import Verdict, as_judge, value_of, verdict
 from moakit.layers.lettered import Lettered, ranking_of, refuse_prompt
+from moakit.layers.likeness import most_alike
 from moakit.layers.payable import check_payable
 from moakit.layers.side_by_side import share, side_by_side
 from moakit.layers.summary import Plan
@@ -85,7 +85,7 @@ class PeerReview(Layer):
         if not rankings:
             run.degrade()
             run.tell(Judged, error="there is no ranking: the references that agree most come first")
-            return tuple(by_agreement(references)[: self.keep])
+            return tuple(references[at] for at in most_alike(references, self.keep))
         tallies = borda(list(rankings.values()), len(references))
         run.tell(Judged, verdict=_told(tallies, references, len(rankings)))
         return tuple(references[tally.place] for tally in tallies[: self.keep])

@@ -1,8 +1,9 @@
 """The demo models: in-process, deterministic, without any intelligence.
 
 They are not language models. They let layers, streaming, failures and screens be tried without a key: each
-has a voice and a pace of its own, `demo/editor` merges the references it is given, `demo/broken` always
-fails, `demo/cut` breaks off in the middle and `demo/slow` takes a minute.
+has a voice and a pace of its own, `demo/editor` merges the references it is given, `demo/judge` fills in
+the form it is asked for as if the longest were the best, `demo/broken` always fails, `demo/cut` breaks off in
+the middle and `demo/slow` takes a minute.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ VOICES: Mapping[str, tuple[str, ...]] = {
             "first ones roughly today and see which of the others still matter."
         ),
     ),
+    "judge": ("There is nothing to judge: a judge is asked by a layer.",),
     "editor": ("On “{topic}”: there are no references to merge, so this is all a demo model can say.",),
 }
 LABEL = "[demo model, not a language model]"
@@ -67,14 +69,17 @@ PACE: Mapping[str, tuple[float, float]] = {
     "skeptic": (0.8, 0.022),
     "storyteller": (1.1, 0.02),
     "tinkerer": (0.6, 0.024),
+    "judge": (0.3, 0.02),
     "editor": (0.35, 0.035),
     "cut": (0.3, 0.02),
 }
 """Seconds before the first token, and for each token."""
 NAMES = (*VOICES, "broken", "cut", "slow")
 
-_FENCED = re.compile(r"<<<\w+ reference \d+>>>\n(.*?)(?=\n<<<\w+ )", re.DOTALL)
+_FENCED = re.compile(r"<<<\w+ (?:reference \d+|response [A-Z]+)>>>\n(.*?)(?=\n<<<\w+ )", re.DOTALL)
 _NUMBERED = re.compile(r"^\d+\. (.+?)(?=^\d+\. |\Z)", re.DOTALL | re.MULTILINE)
+_FORM = re.compile(r'\{"[^{}]*\}')
+_PLACEHOLDER = re.compile(r"\bN\b")
 _TOPIC = 60
 
 
@@ -140,6 +145,8 @@ class DemoModel:
         topic = topic if len(topic) <= _TOPIC else topic[: _TOPIC - 1] + "…"
         if self.model == "editor" and references:
             return _merged(topic, references)
+        if self.model == "judge" and (forms := _FORM.findall(question)):
+            return f"{LABEL} {_filled_in(forms[-1], references)}"
         voices = VOICES.get(self.model, VOICES["planner"])
         choice = hashlib.sha256("|".join([topic, *references]).encode()).digest()[0] % len(voices)
         seen = f" (I have read {_count(references)}.)" if references else ""
@@ -157,6 +164,16 @@ def _merged(topic: str, references: Sequence[str]) -> str:
         lines.append(f"- {sentence}")
     lines.append("\nA real aggregator would weigh these against each other and write one answer.")
     return "\n".join(lines)
+
+
+def _filled_in(form: str, references: Sequence[str]) -> str:
+    """Return a form with a number for each N: the longest reference's, or a score for each."""
+    lengths = [len(reference) for reference in references] or [1]
+    longest = max(lengths)
+    if len(_PLACEHOLDER.findall(form)) == 1:
+        return _PLACEHOLDER.sub(str(lengths.index(longest) + 1), form)
+    scores = iter([10 * length // longest for length in lengths])
+    return _PLACEHOLDER.sub(lambda _: str(next(scores, 0)), form)
 
 
 def _count(references: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from moakit.events import (
     RunStarted,
 )
 from moakit.layers import Agent, Aggregator, Layer, Proposers
+from moakit.layers.selection import Selection
 from moakit.observe.figures import dollars, seconds, tokens
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Commentary:
 def tail_of(layer: Layer) -> Agent | None:
     """Return the agent at the tail of a layer, None when there is none."""
     while not isinstance(layer, Agent):
-        children = layer.planned()
+        children = _inside(layer)
         if not children:
             return None
         layer = children[-1]
@@ -250,10 +251,15 @@ def tail_of(layer: Layer) -> Agent | None:
 
 def _address_of_tail(layer: Layer) -> str:
     steps: list[str] = []
-    while not isinstance(layer, Agent) and (children := layer.planned()):
+    while not isinstance(layer, Agent) and (children := _inside(layer)):
         steps.append(str(len(children) - 1))
         layer = children[-1]
     return ".".join(steps)
+
+
+def _inside(layer: Layer) -> tuple[Layer, ...]:
+    """Return the layers of which the last may write the answer; a judge never does."""
+    return () if isinstance(layer, Selection) else layer.planned()
 
 
 def _status(description: str, *, done: bool = False) -> Note:

@@ -94,7 +94,8 @@ class Agreement:
         """Take the texts of another proposer and say whether all so far agree; raises what `measure` does."""
         self._texts.extend(texts)
         if self._measure is not None:
-            return len(self._texts) >= self._least and self._asked(self._measure) >= self._wanted
+            there = len(self._texts) >= self._least
+            return there and measured(self._measure, tuple(self._texts)) >= self._wanted
         for text in self._texts[len(self._words) :]:
             words = words_of(text)
             self._sum += sum(alike(words, other) for other in self._words)
@@ -102,13 +103,15 @@ class Agreement:
             self._words.append(words)
         return len(self._words) >= self._least and self._sum / self._pairs >= self._wanted
 
-    def _asked(self, measure: Measure) -> float:
-        value: object = measure(tuple(self._texts))
-        if isinstance(value, int | float):
-            return value
-        raise ConfigError(
-            f"measure returned {value!r}, not a number", hint="a measure is a function from texts to 0 … 1"
-        )
+
+def measured(measure: Measure, texts: Sequence[str]) -> float:
+    """Return how much texts agree by a measure of the user's own; raises `ConfigError` for no number."""
+    value: object = measure(texts)
+    if isinstance(value, int | float):
+        return value
+    raise ConfigError(
+        f"measure returned {value!r}, not a number", hint="a measure is a function from texts to 0 … 1"
+    )
 
 
 def _share(one: frozenset[str], other: frozenset[str]) -> float:

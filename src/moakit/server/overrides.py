@@ -73,10 +73,11 @@ def _lowered(budget: Any, asked: Any) -> Any:
 
 
 def _refuse(value: Any, path: str) -> None:
-    """Raise for what a request never sets: addresses, keys, and what a layer of one's own is given."""
+    """Raise for what a request never sets: addresses, keys, patterns, what a layer of one's own is given."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key in NEVER or key == "layer":
+            # Some patterns take for ever on some texts, and a request may choose both.
+            if key in NEVER or key in ("layer", "pattern"):
                 raise InvalidRequest(f"a request does not set {path}.{key}", param=f"{path}.{key}")
             _refuse(item, f"{path}.{key}")
     elif isinstance(value, list):
