@@ -10,6 +10,7 @@ import msgspec
 from moakit.errors import MoaError, ShapeError, UserError
 from moakit.events import Judged
 from moakit.layers.base import Layer
+from moakit.layers.given import check_given
 from moakit.layers.judging import Verdict, as_judge, object_in
 from moakit.layers.lettered import Lettered, letters, refuse_prompt
 from moakit.layers.payable import check_payable
@@ -48,8 +49,7 @@ class Analyse(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> References:
         """Ask the judge and return its notes, then the references."""
-        if not references:
-            return references
+        check_given(references, run)
         strict = bool(run.settings.strict)
         question = Lettered(instructions=self.instructions or INSTRUCTIONS, closing=CLOSING)
         timeout = share(run, self.settings.deadline)

@@ -11,6 +11,7 @@ from moakit.errors import ShapeError
 from moakit.layers.agent import as_layer
 from moakit.layers.asking import asked, check_single, only
 from moakit.layers.base import Layer
+from moakit.layers.given import check_given
 from moakit.layers.one_each import one_each
 from moakit.layers.payable import check_payable
 from moakit.layers.side_by_side import share
@@ -47,8 +48,7 @@ class Critique(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> References:
         """Ask for the critiques at once and return the references with those that came in time."""
-        if not references:
-            return references
+        check_given(references, run)
         timeout = share(run, self.settings.deadline)
         several = len(references) > 1
         units = [

@@ -12,6 +12,7 @@ from moakit.errors import ConfigError, MoaError, ShapeError
 from moakit.events import Judged
 from moakit.layers.agent import Agent
 from moakit.layers.base import Layer
+from moakit.layers.given import check_given
 from moakit.layers.judging import Verdict, as_judge, value_of, verdict
 from moakit.layers.lettered import Lettered, ranking_of, refuse_prompt
 from moakit.layers.likeness import most_alike
@@ -65,7 +66,8 @@ class PeerReview(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> References:
         """Ask the reviewers at once and return the best references."""
-        if len(references) < 2:
+        check_given(references, run)
+        if len(references) == 1:
             return references
         timeout = share(run, self.settings.deadline)
         rankings: dict[int, list[int]] = {}

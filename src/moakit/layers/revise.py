@@ -12,6 +12,7 @@ from moakit.layers.agent import as_layer
 from moakit.layers.asking import asked, check_single, only
 from moakit.layers.authors import author_of, enter_author
 from moakit.layers.base import Layer
+from moakit.layers.given import check_given
 from moakit.layers.one_each import one_each
 from moakit.layers.payable import check_payable
 from moakit.layers.side_by_side import share
@@ -52,8 +53,7 @@ class Revise(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> References:
         """Ask for the revisions at once and return them, the old response where one did not come in time."""
-        if not references:
-            return references
+        check_given(references, run)
         self.shape(len(references))
         revisers = self._revisers(references, run)
         timeout = share(run, self.settings.deadline)
