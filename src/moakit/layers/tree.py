@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from moakit.errors import ConfigError, ShapeError
 from moakit.layers.base import Layer
@@ -14,7 +14,9 @@ from moakit.layers.window import aggregator_config, as_aggregator
 from moakit.models.base import Model
 from moakit.policies.settings import Settings, settings_from
 from moakit.run.scope import References, Run
-from moakit.types import Prompt, Response
+from moakit.types import Prompt
+
+S = TypeVar("S", bound=Sequence[Any])
 
 
 class Tree(Layer):
@@ -46,22 +48,31 @@ class Tree(Layer):
         while len(references) > self.fan:
             # Each level leaves those after it as much of the time as proposers leave to an aggregator.
             timeout = run.remaining * SHARE
-            groups, start = [], 0
-            for width in even(len(references), self.fan):
-                group = references[start : start + width]
-                groups.append(self._merged(prompt, group, run, timeout))
-                start += width
-            references = await side_by_side(groups, run, timeout=timeout, who="aggregator")
+            groups = grouped(references, self.fan)
+            # One that is passed up makes up for no group that failed.
+            made = {place: group for place, group in enumerate(groups) if len(group) == 1}
+            units = [
+                self._merged(prompt, group, run, timeout, place, made)
+                for place, group in enumerate(groups)
+                if len(group) > 1
+            ]
+            await side_by_side(units, run, timeout=timeout, who="aggregator")
+            references = tuple(response for place in sorted(made) for response in made[place])
         if len(references) == 1:
             return references
         return await run(self.aggregator, prompt, references, at=0, tail=True)
 
     async def _merged(
-        self, prompt: Prompt, group: Sequence[Response], run: Run, timeout: float
-    ) -> Sequence[Response]:
-        if len(group) == 1:
-            return group
-        return await run(self.aggregator, prompt, group, at=0, deadline=timeout)
+        self,
+        prompt: Prompt,
+        group: References,
+        run: Run,
+        timeout: float,
+        place: int,
+        made: dict[int, References],
+    ) -> References:
+        made[place] = await run(self.aggregator, prompt, group, at=0, deadline=timeout)
+        return made[place]
 
     def shape(self, references: int | None) -> int:
         """Return 1; a tree that stands first has no references to aggregate."""
@@ -84,12 +95,11 @@ class Tree(Layer):
         """Return the aggregator, with what the last level reads."""
         longest = list(given)
         while len(longest) > self.fan:
-            merged, start = [], 0
-            for width in even(len(longest), self.fan):
-                group = longest[start : start + width]
-                merged += group if width == 1 else self.aggregator.lengths(group, settings)
-                start += width
-            longest = merged
+            groups = grouped(longest, self.fan)
+            merged = [
+                group if len(group) == 1 else self.aggregator.lengths(group, settings) for group in groups
+            ]
+            longest = [length for group in merged for length in group]
         return (self.aggregator, longest) if len(longest) > 1 else None
 
     def lengths(self, given: Sequence[int], settings: Settings) -> list[int]:
@@ -114,3 +124,13 @@ def even(count: int, most: int) -> list[int]:
     """Return the sizes of as few groups as there can be of at most so many, as even as can be."""
     groups = -(-count // most)
     return [count // groups + (place < count % groups) for place in range(groups)]
+
+
+def grouped(items: S, most: int) -> list[S]:
+    """Return a sequence in such groups."""
+    groups: list[S] = []
+    start = 0
+    for width in even(len(items), most):
+        groups.append(cast("S", items[start : start + width]))
+        start += width
+    return groups
