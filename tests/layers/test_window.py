@@ -85,11 +85,7 @@ async def test_a_tools_result_goes_to_the_aggregator_alone(up, lab):
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     prompt = [
         {"role": "user", "content": "why"},
-        {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
-        },
+        {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": "42"},
     ]
     answer = await panel(lab, Window(lab("lead")), *FIVE).run(prompt)

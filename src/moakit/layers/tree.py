@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 from moakit.errors import ConfigError, ShapeError
@@ -50,9 +50,9 @@ class Tree(Layer):
             timeout = run.remaining * SHARE
             groups = grouped(references, self.fan)
             # One that is passed up makes up for no group that failed.
-            made = {place: group for place, group in enumerate(groups) if len(group) == 1}
+            made: dict[int, References] = {at: group for at, group in enumerate(groups) if len(group) == 1}
             units = [
-                self._merged(prompt, group, run, timeout, place, made)
+                _kept(made, place, run(self.aggregator, prompt, group, at=0, deadline=timeout))
                 for place, group in enumerate(groups)
                 if len(group) > 1
             ]
@@ -61,18 +61,6 @@ class Tree(Layer):
         if len(references) == 1:
             return references
         return await run(self.aggregator, prompt, references, at=0, tail=True)
-
-    async def _merged(
-        self,
-        prompt: Prompt,
-        group: References,
-        run: Run,
-        timeout: float,
-        place: int,
-        made: dict[int, References],
-    ) -> References:
-        made[place] = await run(self.aggregator, prompt, group, at=0, deadline=timeout)
-        return made[place]
 
     def shape(self, references: int | None) -> int:
         """Return 1; a tree that stands first has no references to aggregate."""
@@ -118,6 +106,11 @@ class Tree(Layer):
     def to_config(self) -> Any:
         """Return `{"tree": …}` with the fan and the settings."""
         return {"tree": aggregator_config(self.aggregator), "fan": self.fan, **self.settings.to_config()}
+
+
+async def _kept(made: dict[int, References], place: int, call: Coroutine[Any, Any, References]) -> References:
+    made[place] = await call
+    return made[place]
 
 
 def even(count: int, most: int) -> list[int]:
