@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_said_when_it_is_built():
 @pytest.mark.parametrize(
     ("given", "places"),
     [
-        (["B", "A", "C"], [1, 0, 2]), (["response b", "A", "C"], "response b"),
+        (["B", "A", "C"], [1, 0, 2]), (["response b", "A", "C"], "without B"),
         (["Response B", "Response A", "Response C"], [1, 0, 2]), ("B > C > A", [1, 2, 0]),
         (["b", "a", "c"], [1, 0, 2]), (["A", "B"], "without C"), (["A", "B", "D"], "no response D"),
         (["A", "A", "B", "C"], "twice"), ([1, 2, 3], "not a list of letters"), (None, "not a list"),
@@ -171,9 +171,6 @@ def test_what_does_not_fit_is_said_when_it_is_built():
 def test_a_ranking_is_read_leniently_in_form_and_strictly_in_meaning(given, places):
     if isinstance(places, list):
         assert ranking_of(given, 3) == places
-    elif places == "response b":
-        with pytest.raises(ValueError, match="without B"):
-            ranking_of(given, 3)
     else:
         with pytest.raises(ValueError, match=places):
             ranking_of(given, 3)

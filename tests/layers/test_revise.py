@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_said_when_it_is_built():
     assert Revise().shape(None) is None and Revise("demo/planner", "demo/skeptic").shape(None) == 2
 
 
-def test_its_cost_is_unknown_where_its_authors_are(monkeypatch):
+def test_its_cost_is_unknown_where_its_authors_are():
     assert Sequential(Proposers("demo/planner"), Revise(), "demo/editor").summary().cost is None
     assert Sequential(Proposers("demo/planner"), Revise("demo/planner"), "demo/editor").summary().cost == 0
 
