@@ -25,7 +25,8 @@ KEYS = (
     "minimum", "deadline", "first_token", "idle", "retries", "strict", "on_no_references", "prompt",
     "multiturn", "name", "description", "host", "port", "keys", "passthrough", "max_body", "usage",
     "critique", "revise", "peer_review", "keep", "window", "size", "tree", "fan", "analyse", "instructions",
-    "members", "chair", "reviewers", "overrides", "openwebui", "show_proposers", "task_model", "drain", "a.b", "",
+    "members", "chair", "reviewers", "overrides", "openwebui",
+    "show_proposers", "task_model", "drain", "a.b", "",
 )  # fmt: skip
 WORDS = (
     "demo/planner", "demo/editor", "lab/a", "grok/x", "panel", "${LAB_KEY}", "${NUMBER}", "${EMPTY}",
