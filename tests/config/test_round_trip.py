@@ -1,5 +1,6 @@
 """`from_config(layer.to_config())` is the same layer again, through TOML as well."""
 
+import re
 import tomllib
 
 import pytest
@@ -10,13 +11,21 @@ import moakit
 from moakit import (
     Agent,
     Aggregator,
+    BestOf,
+    Diverse,
     Layer,
     MoA,
+    MostConsistent,
+    OutlierFilter,
     Proposers,
+    Ranker,
     Residual,
     SelfMoA,
     Sequential,
+    Shuffle,
     Template,
+    Truncate,
+    Voter,
     from_config,
 )
 from moakit.config.writing import to_toml
@@ -173,6 +182,19 @@ LAYERS = [
         Aggregator("demo/editor", fallback="demo/planner", prompt=Template(instructions="Merge.")),
         name="deep", description="long", on_no_references="answer",
     ),
+    Sequential(
+        Proposers("demo/planner", samples=9),
+        Shuffle(seed=3), Truncate(400), OutlierFilter(), OutlierFilter(drop=2), Diverse(5),
+        Ranker("demo/judge", keep=4), Ranker(Agent("demo/judge", temperature=0), keep=3, by="pairs"),
+        MostConsistent("demo/judge"),
+    ),
+    Sequential(Proposers("demo/planner", samples=2), BestOf(Agent("demo/judge", fallback="demo/editor"))),
+    Sequential(
+        Proposers("demo/planner", samples=2), Voter("number", weights={"demo/planner": 2.5}, ties="error")
+    ),
+    Sequential(Proposers("demo/planner", samples=2), Voter()),
+    Sequential(Proposers("demo/planner", samples=2), Voter(re.compile(r"answer:\s*(\w+)", re.IGNORECASE))),
+    Sequential(Proposers("demo/planner", samples=2), Voter(re.compile(r"(?im)^so (.*)$"))),
     Sequential(Proposers("demo/planner"), Keep(Agent("demo/editor", seed=1), [Agent("demo/planner")])),
 ]  # fmt: skip
 
@@ -183,6 +205,8 @@ def test_what_is_made_in_python_is_made_again_from_its_configuration(layer):
     assert again == layer
     assert repr(from_config(again.to_config(), layers=[Keep])) == repr(again)
     assert [path for path, _ in again.named_layers()] == [path for path, _ in layer.named_layers()]
+    read = tomllib.loads(to_toml({"ensembles": {"x": layer.to_config()}}))["ensembles"]["x"]
+    assert from_config(read, layers=[Keep]) == layer
 
 
 def test_the_words_of_an_own_layer_stay_words():

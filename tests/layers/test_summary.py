@@ -3,7 +3,20 @@
 import pytest
 
 import moakit
-from moakit import Agent, Aggregator, MoA, Price, Proposers, Provider, Residual, Sequential
+from moakit import (
+    Agent,
+    Aggregator,
+    BestOf,
+    Diverse,
+    MoA,
+    Price,
+    Proposers,
+    Provider,
+    Ranker,
+    Residual,
+    Sequential,
+    Voter,
+)
 
 
 def lab(price=None):
@@ -44,6 +57,9 @@ def test_in_a_notebook_it_is_a_table():
         (Proposers(MoA(["demo/planner"] * 2, "demo/editor"), "demo/skeptic", samples=2), 8, 2, 4),
         (Sequential("demo/planner", Residual(Proposers("demo/skeptic", "demo/planner"))), 3, 2, 3),
         (Aggregator(MoA(["demo/planner"], "demo/editor")), 2, 2, 1),
+        (Sequential(Agent("demo/planner", samples=4), Ranker("demo/judge", by="pairs")), 4 + 12, 2, 1),
+        (Sequential(Agent("demo/planner", samples=4), Residual(BestOf("demo/judge"))), 5, 2, 5),
+        (Sequential(Agent("demo/planner", samples=4), Diverse(3), Voter()), 4, 1, 1),
     ],
 )
 def test_calls_and_steps_follow_from_the_layers(ensemble, calls, steps, shape):

@@ -8,15 +8,24 @@ from hypothesis import strategies as st
 from moakit import (
     Agent,
     Aggregator,
+    BestOf,
     CallFinished,
+    ConfigError,
     Delta,
+    Diverse,
     MoA,
+    MostConsistent,
+    OutlierFilter,
     Proposers,
+    Ranker,
     Residual,
     RunFinished,
     SelfMoA,
     Sequential,
     ShapeError,
+    Shuffle,
+    Truncate,
+    Voter,
 )
 from moakit.models.demo import DemoModel
 
@@ -42,6 +51,19 @@ def proposers(layers):
     return st.builds(lambda inner, samples: Proposers(*inner, samples=samples), several(layers), SAMPLES)
 
 
+judges = st.just(Agent(DemoModel("judge", pace=0)))
+selections = st.one_of(
+    st.builds(Ranker, judges, keep=SAMPLES, by=st.sampled_from(["scores", "pairs"])),
+    st.builds(BestOf, judges),
+    st.builds(MostConsistent, judges),
+    st.builds(Voter, st.sampled_from(["text", "number"])),
+    st.builds(Diverse, SAMPLES),
+    st.builds(OutlierFilter, SAMPLES),
+    st.builds(Shuffle, SAMPLES),
+    st.builds(Truncate, st.integers(1, 40)),
+)
+
+
 def deeper(layers):
     """Layers made of layers; every one of them can stand first."""
     first = proposers(layers) | layers
@@ -52,6 +74,7 @@ def deeper(layers):
             first,
             several(layers | st.builds(Residual, layers), 2),
         ),
+        st.builds(Sequential, first, selections),
         st.builds(lambda head, lead: Sequential(head, Aggregator(lead)), first, single),
         st.builds(lambda head, inner: Sequential(head, Residual(inner)), first, layers),
         st.builds(
@@ -114,7 +137,8 @@ def test_every_tree_shows_compares_and_configures_itself(tree, other):
         assert tree[path] is layer
         try:
             changed = tree.replace(path, other)
-        except ShapeError:
+        except (ShapeError, ConfigError):
+            # Not everything fits, and not everything judges.
             continue
         assert changed[path] is other
         assert tree[path] is layer

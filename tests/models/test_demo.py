@@ -2,6 +2,7 @@
 
 import pytest
 
+import moakit
 from moakit.errors import BadResponse, UnknownModel
 from moakit.models.demo import LABEL, NAMES, DemoModel
 from moakit.policies.retry import retryable
@@ -41,6 +42,40 @@ async def test_the_editor_merges_the_references_of_any_layout(layout):
     )
     text = (await reply_of("editor", messages)).text
     assert "2 references" in text and "- First thing.\n- Second thing." in text
+
+
+async def test_the_judge_fills_in_the_form_it_is_asked_for_as_if_the_longest_were_the_best():
+    layers = [
+        (moakit.BestOf("demo/judge"), [2]),
+        (moakit.MostConsistent("demo/judge"), [2]),
+        (moakit.Ranker("demo/judge", keep=2), [1, 2]),
+        (moakit.Ranker("demo/judge", by="pairs"), [2]),
+    ]
+    for layer, places in layers:
+        judge = moakit.Agent(DemoModel("judge", pace=0))
+        answer = await moakit.Sequential(Says("a", "a b", "a b c"), layer.replace("0", judge), Joins()).run(
+            "?"
+        )
+        assert answer.text == " | ".join("a b c"[: 2 * place + 1] for place in places)
+        assert answer.degraded is False
+    assert "nothing to judge" in (await reply_of("judge")).text
+
+
+class Says(moakit.Layer):
+    """Gives these texts."""
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    async def forward(self, prompt, references, run):
+        return [moakit.Response(text=text) for text in self.texts]
+
+
+class Joins(moakit.Layer):
+    """Gives one response of all."""
+
+    async def forward(self, prompt, references, run):
+        return moakit.Response(text=" | ".join(reference.text for reference in references))
 
 
 async def test_it_stops_at_max_tokens():

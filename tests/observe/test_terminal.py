@@ -15,6 +15,7 @@ from moakit.events import (
     CallRetried,
     CallStarted,
     Delta,
+    Judged,
     LayerFinished,
     LayerStarted,
     RunFailed,
@@ -245,3 +246,17 @@ def test_a_run_stopped_by_the_user_says_so_and_keeps_what_was_done():
     screen.view.stop()
     assert re.search(r"✓ lab/one .*\n. lab/two stopped", screen.shown) and screen.text == ""
     assert screen.shown.rstrip().endswith("stopped")
+
+
+async def test_a_judge_judges_and_a_verdict_that_could_not_be_used_is_shown(lab):
+    screen = Screen()
+    ensemble = moakit.Sequential(lab("say:one", samples=2), moakit.BestOf(lab("say:hm")))
+    await run(ensemble, screen)
+    assert "✗ verdict there is no JSON object in it" in " ".join(screen.shown.split())
+    assert screen.text == "one\n"
+    screen = Screen(terminal=True)
+    screen.take(
+        (CallStarted, "1.0", {"model": "lab/judge", "role": "judge"}), (Delta, "1.0", {"text": "two"})
+    )
+    screen.take((Judged, "1", {"verdict": {"best": 1}}), (LayerFinished, "1", {"responses": ()}))
+    assert "judging, about 1 token" in screen.shown and "verdict" not in screen.shown

@@ -135,6 +135,10 @@ REFUSED = {
     },
     "a local server in the long form": {"proposers": [{"layers": ["litellm/x"]}]},
     "a local server in a layer of one's own": {"proposers": [{"layer": "Echo", "judge": "vllm/x"}]},
+    "a judge on a local server": {
+        "proposers": [{"layers": [{"propose": ["lab/x", "lab/y"]}, {"best_of": "vllm/x"}]}]
+    },
+    "a pattern": {"proposers": [{"layers": [{"propose": ["lab/x"]}, {"vote": {"pattern": "(a+)+$"}}]}]},
     "an address": {"base_url": "http://evil.example/v1"},
     "an address in an agent": {"aggregator": {"model": "lab/x", "base_url": "http://evil.example"}},
     "a key": {"api_key": "x"},
@@ -209,6 +213,11 @@ BOMBS = {
     "many proposers": {"proposers": ["lab/x"] * 200},
     "very many proposers": {"proposers": [{"model": "lab/x"}] * 30_000},
     "nested ensembles": {"proposers": [nested(6)]},
+    "pairs of many": {
+        "proposers": [
+            {"layers": [{"propose": ["lab/x"] * 12}, {"rank": "lab/y", "by": "pairs"}]},
+        ]
+    },
     "nested lists": {"proposers": [{"layers": [{"propose": ["lab/x"] * 20, "samples": 20}]}]},
     "fallbacks without end": {"fallback": ["lab/x"] * 10_000},
 }

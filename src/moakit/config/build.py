@@ -197,7 +197,8 @@ def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     if key in ("rank", "best_of", "most_consistent"):
         value = build(value, at(path, key), context)
     elif isinstance(value, dict):
-        value = pattern_of(checked(value, PatternConfig, at(path, key)).pattern)
+        where = at(path, key)
+        value = pattern_of(checked(value, PatternConfig, where).pattern, f"{where}.pattern")
     return _made(path, kind, value, **_options(given, path, key))
 
 

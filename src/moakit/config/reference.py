@@ -112,6 +112,7 @@ def json_schema() -> dict[str, Any]:
     layers = {"type": "array", "items": any_layer, "minItems": 1}
     bench = {"type": "array", "items": any_layer}
     agents = {"$ref": "#/$defs/Agents"}
+    pattern = _ref(selecting.PatternConfig)
     any_agent = {"$ref": "#/$defs/Agent"}
     dollars = {"type": "number", "exclusiveMinimum": 0}
     price = [{"type": "number", "minimum": 0}, _ref(PriceConfig)]
@@ -140,11 +141,7 @@ def json_schema() -> dict[str, Any]:
         (selecting.RankConfig, "rank", any_agent),
         (selecting.BestOfConfig, "best_of", any_agent),
         (selecting.MostConsistentConfig, "most_consistent", any_agent),
-        (
-            selecting.VoteConfig,
-            "vote",
-            {"anyOf": [{"enum": ["text", "number", "letter"]}, _ref(selecting.PatternConfig)]},
-        ),
+        (selecting.VoteConfig, "vote", {"anyOf": [{"enum": ["text", "number", "letter"]}, pattern]}),
         (AgentConfig, "fallback", agents),
         (ProviderConfig, "price", {"anyOf": [*price, _tables({"anyOf": price})]}),
         (FileConfig, "providers", _tables(_ref(ProviderConfig))),

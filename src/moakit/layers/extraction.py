@@ -16,7 +16,10 @@ Extract: TypeAlias = str | re.Pattern[str] | Callable[[str], str | None]
 LONGEST = 50
 """Characters from which on a number is none that anybody votes on."""
 
-_BOXED = re.compile(r"\\boxed\s*\{\s*(?:\\text\s*\{)?\s*([^{}]*?)\s*\}")
+# What models write is read by patterns that take no longer than the text: each repetition ends where the next
+# cannot begin, or is short.
+_BOXED = re.compile(r"\\boxed ?\{(?:\\text ?\{)?([^{}]{1,100})\}")
+_FRACTION = re.compile(r"\\[dt]?frac ?\{(\d{1,20})\} ?\{(\d{1,20})\}")
 _FINAL = re.compile(r"####\s*(.+)")
 _NUMBER = re.compile(
     r"(?<![\w.,])[-+\u2212]?\$?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?(?:\s*/\s*(?P<under>\d+))?(?![\d])"
@@ -25,7 +28,7 @@ _LETTER = (
     re.compile(r"(?i:\b(?:answer|option|choice)\b)[^\w(]{0,4}(?i:is|:)?[\s:*_(\[$]*([A-Z])\b(?!['\u2019])"),
     re.compile(r"\A\W*([A-Za-z])\W*\Z"),
     re.compile(r"\A\W*([A-Z])[).:]"),
-    re.compile(r"[(\[*_]+([A-Z])[)\]*_.:]+"),
+    re.compile(r"[(\[*_]{1,3}([A-Z])[)\]*_.:]"),
     re.compile(r"\b([B-HJ-Z])\b(?!['\u2019])"),
 )
 """Where the letter of a choice is looked for, one after the other; in each the last one counts."""
@@ -39,6 +42,7 @@ def text_in(text: str) -> str | None:
 
 def number_in(text: str) -> str | None:
     """Return the number in a text: the boxed one, the one after ####, else the last; 1,000.0 is 1000."""
+    text = _FRACTION.sub(r"\1/\2", text)
     for pattern in (_BOXED, _FINAL):
         for found in reversed(pattern.findall(text)):
             if (number := _last_number(found)) is not None:
@@ -48,8 +52,8 @@ def number_in(text: str) -> str | None:
 
 def letter_in(text: str) -> str | None:
     """Return the letter of a choice: a boxed one, the one after "answer", or one that stands alone."""
-    boxed = [found for found in _BOXED.findall(text) if len(found) == 1 and found.isalpha()]
-    if boxed:
+    boxed = [letter for found in _BOXED.findall(text) if len(letter := found.strip()) == 1]
+    if boxed and boxed[-1].isalpha():
         return str(boxed[-1]).upper()
     for pattern in _LETTER:
         if found := pattern.findall(text):
@@ -79,12 +83,12 @@ def extractor(extract: Extract) -> Callable[[str], str | None]:
     raise ConfigError(f"Voter: extract = {extract!r} is neither a name, a pattern nor a function")
 
 
-def pattern_of(text: object) -> re.Pattern[str]:
-    """Return a pattern; raises `ConfigError`."""
+def pattern_of(text: str, where: str) -> re.Pattern[str]:
+    """Return a pattern; raises `ConfigError` that says where it was written."""
     try:
-        return re.compile(str(text))
+        return re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise ConfigError(f"Voter: {text!r} is not a pattern: {error}") from error
+        raise ConfigError(f"{where}: {text!r} is not a pattern: {error}") from error
 
 
 def text_of_pattern(pattern: re.Pattern[str]) -> str:

@@ -40,21 +40,14 @@ class Selection(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Return the references that are kept."""
-        if not references:
-            raise NotEnoughResponses(
-                f"{type(self).__name__} at {run.path or 'the root'} has no references to choose from",
-                [MoaError("the layers before it gave none")],
-            )
+        check_given(self, references, run)
         if len(references) <= self.kept(len(references)):
             return references
         return tuple(references[place] for place in sorted(await self.choose(prompt, references, run)))
 
     def shape(self, references: int | None) -> int | None:
         """Return how many are kept; raises `ShapeError` where there are none to choose from."""
-        if references == 0:
-            raise ShapeError(
-                f"{type(self).__name__} has no references to choose from", hint="put Proposers before it"
-            )
+        check_shape(self, references)
         if references is None:
             # One of however many is one.
             return 1 if self.kept(2) == self.kept(9) == 1 else None
@@ -65,6 +58,21 @@ class Selection(Layer):
         if references is None:
             references = next(count for count in range(1, 10_000) if self.kept(count) < count)
         return self.cost(references) if references > self.kept(references) else Plan(0, 0)
+
+
+def check_shape(layer: Layer, references: int | None) -> None:
+    """Raise `ShapeError` for a layer that has no references to work on."""
+    if references == 0:
+        raise ShapeError(f"{type(layer).__name__} has no references", hint="put Proposers before it")
+
+
+def check_given(layer: Layer, references: References, run: Run) -> None:
+    """Raise `NotEnoughResponses` where a run has no references for a layer."""
+    if not references:
+        raise NotEnoughResponses(
+            f"{type(layer).__name__} at {run.path or 'the root'} has no references",
+            [MoaError("the layers before it gave none")],
+        )
 
 
 def whole_number(owner: str, name: str, value: Any, least: int = 1) -> int:

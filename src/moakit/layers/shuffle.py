@@ -7,6 +7,7 @@ from typing import Any
 
 from moakit.errors import ConfigError
 from moakit.layers.base import Layer
+from moakit.layers.selection import check_given, check_shape
 from moakit.layers.summary import Plan
 from moakit.run.scope import References, Run
 from moakit.types import Prompt, Response
@@ -30,12 +31,14 @@ class Shuffle(Layer):
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Return the references in another order."""
         del prompt
+        check_given(self, references, run)
         order = list(references)
         random.Random(self.seed + run.shift).shuffle(order)
         return tuple(order)
 
     def shape(self, references: int | None) -> int | None:
-        """Return as many as go in."""
+        """Return as many as go in; raises `ShapeError` for none."""
+        check_shape(self, references)
         return references
 
     def plan(self, references: int | None = 0) -> Plan:

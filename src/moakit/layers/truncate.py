@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from moakit.layers.base import Layer
-from moakit.layers.selection import whole_number
+from moakit.layers.selection import check_given, check_shape, whole_number
 from moakit.layers.summary import Plan
 from moakit.models.tokens import estimate
 from moakit.prompts.packing import pack
@@ -30,7 +30,8 @@ class Truncate(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Return the references, the long ones cut."""
-        del prompt, run
+        del prompt
+        check_given(self, references, run)
         packed = pack([reference.text for reference in references], estimate, cap=self.tokens)
         return tuple(
             reference if text == reference.text else msgspec.structs.replace(reference, text=text)
@@ -38,7 +39,8 @@ class Truncate(Layer):
         )
 
     def shape(self, references: int | None) -> int | None:
-        """Return as many as go in."""
+        """Return as many as go in; raises `ShapeError` for none."""
+        check_shape(self, references)
         return references
 
     def plan(self, references: int | None = 0) -> Plan:

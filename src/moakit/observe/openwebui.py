@@ -31,6 +31,7 @@ Shown = Literal["reasoning", "details", "sources", "none"]
 LONGEST = 120
 """Characters of an error that a status line shows."""
 _DETAILS = re.compile(r"<(?=/?details\b)", re.IGNORECASE)
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SAMPLE = re.compile(r"#\d+")
 
 
@@ -142,7 +143,8 @@ class Commentary:
         if "." in path or layer is None or getattr(layer, "in_order", False):
             return
         tail = tail_of(layer) if isinstance(layer, Aggregator) else None
-        what = type(layer).__name__.lower() if tail is None else f"aggregating with {tail.model}"
+        name = _WORD.sub(" ", type(layer).__name__).lower()
+        what = name if tail is None else f"aggregating with {tail.model}"
         yield _status(self._where(path) + what)
 
     def _begin_alone(self, path: str, model: str) -> Iterator[Note]:

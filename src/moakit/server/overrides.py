@@ -77,7 +77,8 @@ def _refuse(value: Any, path: str) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             # Some patterns take for ever on some texts, and a request may choose both.
-            if key in NEVER or key in ("layer", "pattern"):
+            pattern = key == "vote" and isinstance(item, dict)
+            if key in NEVER or key == "layer" or pattern:
                 raise InvalidRequest(f"a request does not set {path}.{key}", param=f"{path}.{key}")
             _refuse(item, f"{path}.{key}")
     elif isinstance(value, list):

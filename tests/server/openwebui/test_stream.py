@@ -238,3 +238,21 @@ async def test_what_is_told_while_something_is_being_sent_goes_out_too():
     await asyncio.sleep(0.05)
     out.close()
     assert b"first" in b"".join(sent) and b"second" in b"".join(sent)
+
+
+def test_a_selection_cites_what_its_judge_reads_and_its_choice_is_the_answer(up):
+    up.behaves |= TEAM | {"judge": 'say:{"best": 2}'}
+    chain = {"layers": [{"propose": ["lab/one", "lab/two"]}, {"best_of": "lab/judge"}]}
+    with hosted(configured(up, ensembles={"panel": chain})) as server:
+        reply = say(server)
+    assert "".join(pieces(reply)) == "second"
+    assert [name for name, _ in sources(reply)] == ["lab/one", "lab/two"]
+    assert "Layer 2/2 · best of" in statuses(reply)
+
+
+def test_a_verdict_that_could_not_be_used_is_a_status(up):
+    up.behaves |= TEAM | {"judge": "say:hm"}
+    chain = {"layers": [{"propose": ["lab/one", "lab/two"]}, {"best_of": "lab/judge"}]}
+    with hosted(configured(up, ensembles={"panel": chain})) as server:
+        told = statuses(say(server))
+    assert "the judge's verdict could not be used: there is no JSON object in it" in told
