@@ -1,7 +1,7 @@
 """Mixture of Agents: several models answer, layers read their answers, an aggregator writes the final one."""
 
 from moakit.config import Config, from_config, load
-from moakit.ensembles import MoA, SelfMoA
+from moakit.ensembles import Council, MoA, SelfMoA
 from moakit.errors import (
     AuthenticationFailed,
     BadResponse,
@@ -39,23 +39,29 @@ from moakit.events import (
 from moakit.layers import (
     Agent,
     Aggregator,
+    Analyse,
     BestOf,
     Cascade,
+    Critique,
     Diverse,
     Layer,
     Map,
     MostConsistent,
     OutlierFilter,
+    PeerReview,
     Proposers,
     Provider,
     Ranker,
     Residual,
+    Revise,
     Router,
     Sequential,
     Shuffle,
+    Tree,
     Truncate,
     Until,
     Voter,
+    Window,
 )
 from moakit.models.base import Listener, Model, Reply
 from moakit.models.pools import close as aclose
@@ -70,6 +76,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Agent",
     "Aggregator",
+    "Analyse",
     "Answer",
     "AuthenticationFailed",
     "BadResponse",
@@ -87,6 +94,8 @@ __all__ = [
     "ConnectionFailed",
     "ContentFiltered",
     "ContextTooLong",
+    "Council",
+    "Critique",
     "DeadlineExceeded",
     "Delta",
     "Diverse",
@@ -107,6 +116,7 @@ __all__ = [
     "MostConsistent",
     "NotEnoughResponses",
     "OutlierFilter",
+    "PeerReview",
     "Price",
     "Prompt",
     "Proposers",
@@ -116,6 +126,7 @@ __all__ = [
     "Reply",
     "Residual",
     "Response",
+    "Revise",
     "Router",
     "Run",
     "RunFailed",
@@ -127,12 +138,14 @@ __all__ = [
     "Shuffle",
     "Stream",
     "Template",
+    "Tree",
     "Truncate",
     "UnknownModel",
     "Until",
     "Usage",
     "UserError",
     "Voter",
+    "Window",
     "aclose",
     "from_config",
     "load",

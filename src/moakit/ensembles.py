@@ -9,12 +9,15 @@ from moakit.errors import ConfigError
 from moakit.layers.agent import Agent, as_layer
 from moakit.layers.aggregator import Aggregator
 from moakit.layers.base import Layer
+from moakit.layers.peer_review import PeerReview
 from moakit.layers.proposers import Proposers
 from moakit.layers.sequential import Sequential
 from moakit.models.base import Model
 
 DEEPEST = 1000
 """The most layers an ensemble is made of by their number alone."""
+MANY = 1000
+"""More responses than any chair reads."""
 
 
 class MoA(Sequential):
@@ -125,3 +128,85 @@ class SelfMoA(MoA):
     ) -> None:
         agent = model if isinstance(model, Agent) else Agent(model)
         super().__init__([agent], agent if aggregator is None else aggregator, samples=samples, **settings)
+
+
+class Council(Sequential):
+    """Members answer, rank each other's answers without names, and a chair writes the answer (llm-council).
+
+    That is `Proposers`, a `PeerReview` and an `Aggregator` that reads the responses as they were ranked, best
+    first. The reviewers are the members, unless `reviewers` are given, which are agents; `keep` responses
+    reach the chair, by default all. Calls are members x samples + reviewers + 1, in 3 steps. `samples`,
+    `max_tokens` and `bench` are the members', `fallback` is the chair's; the other settings (see `Settings`)
+    hold for all.
+
+    >>> Council(["demo/planner", "demo/skeptic"], "demo/editor").summary().calls
+    5
+    """
+
+    words: ClassVar[tuple[str, ...]] = (
+        "members", "chair", "reviewers", "keep", "samples", "max_tokens", "bench", "fallback", "name",
+        "description",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        members: Sequence[Layer | str | Model],
+        chair: Layer | str | Model,
+        *,
+        reviewers: Sequence[Layer | str | Model] = (),
+        keep: int | None = None,
+        samples: int = 1,
+        max_tokens: int | None = None,
+        bench: Sequence[Layer | str | Model] = (),
+        fallback: str | Agent | Model | Sequence[str | Agent | Model] = (),
+        name: str = "",
+        description: str = "",
+        **settings: Any,
+    ) -> None:
+        if isinstance(members, str | Layer):
+            raise ConfigError("Council: members is not a list", hint="pass a list of models")
+        own = {name: settings.pop(name) for name in ("quorum", "minimum", "grace") if name in settings}
+        team = Proposers(*members, samples=samples, max_tokens=max_tokens, bench=bench, **own)
+        # By default a chair hears of all there may be.
+        kept = (team.shape(0) or MANY) if keep is None else keep
+        review = PeerReview(*(reviewers or map(_reviewer, team.layers)), keep=kept)
+        if isinstance(chair, Aggregator):
+            if fallback:
+                raise ConfigError(
+                    "Council: the chair is an Aggregator already", hint="give the fallback to it"
+                )
+            lead = chair
+        else:
+            lead = Aggregator(as_layer(chair), prompt="council", fallback=fallback)
+        super().__init__(team, review, lead, name=name, description=description, **settings)
+        self._given = {"reviewers": bool(reviewers), "keep": keep is not None}
+
+    def to_config(self) -> Any:
+        """Return the short form."""
+        team, review, lead = self.layers
+        if not isinstance(team, Proposers) or not isinstance(review, PeerReview):
+            raise TypeError(f"{self!r} is not a council")
+        named = {key: value for key in ("name", "description") if (value := getattr(self, key))}
+        chair = lead.to_config()
+        plain = set(chair) == {"aggregate", "prompt"} and chair["prompt"] == "council"
+        ranked = review.to_config()
+        return {
+            **named,
+            "members": [layer.to_config() for layer in team.layers],
+            "chair": chair["aggregate"] if plain else chair,
+            **({"reviewers": ranked["peer_review"]} if self._given["reviewers"] else {}),
+            **({"keep": review.keep} if self._given["keep"] else {}),
+            **team.bench_config(),
+            **team.options(),
+            **self.settings.to_config(),
+        }
+
+
+def _reviewer(member: Layer) -> Layer:
+    """Return a member as one who reviews: an agent, once."""
+    if not isinstance(member, Agent):
+        raise ConfigError(
+            f"Council: {type(member).__name__} is a member that cannot review",
+            hint="give the agents that do as `reviewers`",
+        )
+    return member if member.samples == 1 else member.with_options(samples=1)

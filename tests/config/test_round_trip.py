@@ -99,7 +99,28 @@ def mixtures(proposer):
         COUNTS,
         WAITING.map(lambda given: {key: value for key, value in given.items() if key != "prompt"}),
     )
-    short = st.builds(
+    refining = st.builds(
+        lambda made, waiting: {**made, **waiting},
+        st.sampled_from(
+            [
+                {"critique": "demo/skeptic"},
+                {"revise": []},
+                {"revise": "demo/planner"},
+                {"peer_review": ["demo/planner", "demo/editor"], "keep": 2},
+                {"analyse": "demo/judge"},
+                {"window": "demo/editor", "size": 3},
+                {"tree": {"aggregate": "demo/editor", "timeout": 3.0}},
+            ]
+        ),
+        WAITING.map(lambda given: {key: value for key, value in given.items() if key != "prompt"}),
+    )
+    council = st.builds(
+        lambda team, lead, counts, waiting, named: {
+            "members": team, "reviewers": ["demo/judge"], "chair": lead, **counts, **waiting, **named
+        },
+        team, SINGLE | AGGREGATE, COUNTS, WAITING, NAMED,
+    )  # fmt: skip
+    short = council | st.builds(
         lambda team, lead, depth, counts, waiting, named: {
             "proposers": team, "aggregator": lead, "layers": depth, **counts, **waiting, **named
         },
@@ -108,7 +129,7 @@ def mixtures(proposer):
     long = st.builds(
         lambda first, middle, last, waiting, named: {"layers": [first, *middle, last], **waiting, **named},
         propose,
-        st.lists(propose | st.builds(lambda inner: {"residual": inner}, propose), max_size=1),
+        st.lists(propose | refining | st.builds(lambda inner: {"residual": inner}, propose), max_size=1),
         AGGREGATE | SINGLE,
         WAITING,
         NAMED,

@@ -56,5 +56,5 @@ def test_without_references_there_is_nothing_to_say(prompt):
     assert composed(prompt, references=()) == prompt
 
 
-def test_it_is_one_of_two_layouts():
-    assert sorted(LAYOUTS) == ["moakit", "together"]
+def test_it_is_one_of_three_layouts():
+    assert sorted(LAYOUTS) == ["council", "moakit", "together"]

@@ -13,12 +13,19 @@ from moakit.config.routing import CascadeConfig, MapConfig, RouteConfig, UntilCo
 from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
+    AnalyseConfig,
+    CouncilConfig,
+    CritiqueConfig,
     MoAConfig,
+    PeerReviewConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
+    ReviseConfig,
     SequentialConfig,
+    TreeConfig,
+    WindowConfig,
 )
 from moakit.config.selecting import (
     BestOfConfig,
@@ -31,33 +38,41 @@ from moakit.config.selecting import (
     TruncateConfig,
     VoteConfig,
 )
-from moakit.ensembles import MoA
+from moakit.ensembles import Council, MoA
 from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
 from moakit.layers import (
     Agent,
     Aggregator,
+    Analyse,
     BestOf,
     Cascade,
+    Critique,
     Diverse,
     Layer,
     Map,
     MostConsistent,
     OutlierFilter,
+    PeerReview,
     Proposers,
     Provider,
     Ranker,
     Residual,
+    Revise,
     Router,
     Sequential,
     Shuffle,
+    Tree,
     Truncate,
     Until,
     Voter,
+    Window,
 )
 from moakit.layers.extraction import pattern_of
 from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
 from moakit.models.resolve import find_model
 from moakit.prompts import Template
+from moakit.prompts.critique import CRITIQUE
+from moakit.prompts.revision import REVISION
 
 
 class Context(NamedTuple):
@@ -128,6 +143,20 @@ def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     )
 
 
+def _council(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    given = checked(config, CouncilConfig, path)
+    return _made(
+        path,
+        Council,
+        _several(given.members, at(path, "members"), context),
+        build(given.chair, at(path, "chair"), context),
+        reviewers=_several(given.reviewers, at(path, "reviewers"), context),
+        bench=_several(given.bench, at(path, "bench"), context),
+        fallback=_fallback(given.fallback, path, context),
+        **_options(given, path, "members", "chair", "reviewers", "bench", "fallback"),
+    )
+
+
 def _sequential(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, SequentialConfig, path)
     layers = _several(given.layers, at(path, "layers"), context)
@@ -185,6 +214,18 @@ def _map(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     return _made(path, Map, inside, split=split, **_options(given, path, "map", "split"))
 
 
+def _refining(config: Mapping[str, Any], path: str, context: Context) -> Layer:
+    """Return a layer that is made of the layers under its own key, one or a list."""
+    key = next(key for key in _REFINING if key in config)
+    table, kind, template = _REFINING[key]
+    given = checked(config, table, path)
+    inside, place = getattr(given, key), at(path, key)
+    layers = _several(inside, place, context) if isinstance(inside, list) else [build(inside, place, context)]
+    if isinstance(inside, list) and key not in _LISTED:
+        raise ConfigError(f"{place}: expected one layer, got a list")
+    return _made(path, kind, *layers, **_options(given, path, key, template=template))
+
+
 def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     key = next(key for key in _SELECTING if key in config)
     table, kind = _SELECTING[key]
@@ -215,6 +256,17 @@ def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         raise ConfigError(f"{path or name}: {error}") from error
 
 
+_REFINING: Mapping[str, tuple[type[msgspec.Struct], type[Layer], Template]] = {
+    "critique": (CritiqueConfig, Critique, CRITIQUE),
+    "revise": (ReviseConfig, Revise, REVISION),
+    "peer_review": (PeerReviewConfig, PeerReview, Template()),
+    "window": (WindowConfig, Window, Template()),
+    "tree": (TreeConfig, Tree, Template()),
+    "analyse": (AnalyseConfig, Analyse, Template()),
+}
+"""The key that tells such a layer from others, its table, its class, the texts that a `prompt` changes."""
+_LISTED = ("revise", "peer_review")
+"""Those that take several."""
 _SELECTING: Mapping[str, tuple[type[msgspec.Struct], type[Layer]]] = {
     "rank": (RankConfig, Ranker),
     "best_of": (BestOfConfig, BestOf),
@@ -230,6 +282,7 @@ _SELECTING: Mapping[str, tuple[type[msgspec.Struct], type[Layer]]] = {
 _MAKERS = {
     "layer": _own,
     "proposers": _moa,
+    "members": _council,
     "propose": _proposers,
     "aggregate": _aggregator,
     "residual": _residual,
@@ -237,6 +290,7 @@ _MAKERS = {
     "cascade": _cascade,
     "until": _until,
     "map": _map,
+    **dict.fromkeys(_REFINING, _refining),
     **dict.fromkeys(_SELECTING, _selecting),
     "layers": _sequential,
     "model": _agent,
@@ -266,7 +320,9 @@ def _fallback(config: Any, path: str, context: Context) -> list[Agent]:
     return [agent for agent in agents if isinstance(agent, Agent)]
 
 
-def _options(given: msgspec.Struct, path: str, *without: str) -> dict[str, Any]:
+def _options(
+    given: msgspec.Struct, path: str, *without: str, template: Template | None = None
+) -> dict[str, Any]:
     options: dict[str, Any] = {}
     defaults = dict(zip(reversed(given.__struct_fields__), reversed(given.__struct_defaults__), strict=False))
     for name in given.__struct_fields__:
@@ -277,7 +333,7 @@ def _options(given: msgspec.Struct, path: str, *without: str) -> dict[str, Any]:
     if isinstance(prompt, dict):
         if prompt:
             known_keys(prompt, Template.__struct_fields__, at(path, "prompt"))
-        options["prompt"] = Template(**prompt)
+        options["prompt"] = msgspec.structs.replace(template or Template(), **prompt)
     return options
 
 

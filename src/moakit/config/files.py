@@ -24,8 +24,8 @@ from moakit.models.providers import DEMO, PROVIDERS, Endpoint, split_name, varia
 from moakit.models.resolve import find_model
 
 FILE = "moa.toml"
-NAMED = frozenset({"proposers", "layers"})
-"""The keys of the tables that may have a name: the short form, the long form."""
+NAMED = frozenset({"proposers", "members", "layers"})
+"""The keys of the tables that may have a name: the short forms, the long form."""
 _log = logging.getLogger("moakit")
 
 

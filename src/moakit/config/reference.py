@@ -13,22 +13,29 @@ from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
     AggregateConfig,
+    AnalyseConfig,
     BudgetConfig,
+    CouncilConfig,
+    CritiqueConfig,
     FileConfig,
     KeyBudgetConfig,
     KeyConfig,
     MoAConfig,
+    PeerReviewConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
+    ReviseConfig,
     SequentialConfig,
     ServerConfig,
+    TreeConfig,
     Waiting,
+    WindowConfig,
 )
 from moakit.config.writing import value_of
 from moakit.policies.settings import DEADLINE, DEFAULTS, FIRST_TOKEN, IDLE
-from moakit.prompts import Template
+from moakit.prompts import LAYOUTS, Template
 
 SETTINGS = "waiting and failing"
 """The heading of the settings that several tables share."""
@@ -62,6 +69,15 @@ _OPEN: Mapping[str, str] = {
     "until": "layer",
     "map": "layer",
     "split": "agent",
+    "critique": "layer",
+    "revise": "layer, or list of layers",
+    "peer_review": "agent, or list of agents",
+    "window": "layer",
+    "tree": "layer",
+    "analyse": "agent",
+    "members": "list of layers",
+    "chair": "layer",
+    "reviewers": "list of agents",
     "fallback": "agent, or list of agents",
     "providers": "tables",
     "ensembles": "tables",
@@ -128,6 +144,17 @@ def json_schema() -> dict[str, Any]:
         (routing.UntilConfig, "until", any_layer),
         (routing.MapConfig, "map", any_layer),
         (routing.MapConfig, "split", any_agent),
+        (CritiqueConfig, "critique", any_layer),
+        (ReviseConfig, "revise", {"anyOf": [any_layer, bench]}),
+        (PeerReviewConfig, "peer_review", {"$ref": "#/$defs/Agents"}),
+        (WindowConfig, "window", any_layer),
+        (TreeConfig, "tree", any_layer),
+        (AnalyseConfig, "analyse", any_agent),
+        (CouncilConfig, "members", layers),
+        (CouncilConfig, "chair", any_layer),
+        (CouncilConfig, "reviewers", {"type": "array", "items": any_agent}),
+        (CouncilConfig, "bench", bench),
+        (CouncilConfig, "fallback", agents),
         (selecting.RankConfig, "rank", any_agent),
         (selecting.BestOfConfig, "best_of", any_agent),
         (selecting.MostConsistentConfig, "most_consistent", any_agent),
@@ -143,7 +170,7 @@ def json_schema() -> dict[str, Any]:
         _typed(found[kind.__name__]["properties"][key], what)
     prompt = {
         "anyOf": [
-            {"enum": ["moakit", "together"]},
+            {"enum": list(LAYOUTS)},
             {
                 "type": "object",
                 "properties": {name: {"type": "string"} for name in Template.__struct_fields__},
@@ -163,11 +190,18 @@ def json_schema() -> dict[str, Any]:
     }
     shapes: tuple[type[msgspec.Struct], ...] = (
         MoAConfig,
+        CouncilConfig,
         SequentialConfig,
         ProposeConfig,
         AggregateConfig,
         ResidualConfig,
         *(kind for _, kind in routing.TABLES),
+        CritiqueConfig,
+        ReviseConfig,
+        PeerReviewConfig,
+        WindowConfig,
+        TreeConfig,
+        AnalyseConfig,
         *(kind for _, kind in selecting.TABLES if kind is not selecting.PatternConfig),
     )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}

@@ -59,7 +59,7 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     ] = None
     prompt: Annotated[
         str | dict[str, str] | None,
-        _doc('"moakit", "together", or a table with `instructions`, `opening`, `closing`'),
+        _doc('"moakit", "council", "together", or a table with `instructions`, `opening`, `closing`'),
     ] = None
     reference_tokens: Annotated[
         Count | None, _doc("the longest a reference is shown, in tokens; what is longer is cut in its middle")
@@ -117,6 +117,70 @@ class ResidualConfig(msgspec.Struct, kw_only=True, frozen=True):
     """A layer that adds to the references."""
 
     residual: Annotated[Any, _doc("the layer inside")]
+
+
+class CritiqueConfig(Waiting, kw_only=True, frozen=True):
+    """A layer that has every reference criticised."""
+
+    critique: Annotated[Any, _doc("the agent or ensemble that criticises")]
+    max_tokens: Annotated[Count | None, _doc("the longest critique, in tokens")] = None
+
+
+class ReviseConfig(Waiting, kw_only=True, frozen=True):
+    """A layer in which every reference is revised in the light of the others."""
+
+    revise: Annotated[
+        Any, _doc("one agent for all, or a list of one for each; an empty list: those that wrote them")
+    ]
+    max_tokens: Annotated[Count | None, _doc("the longest revision, in tokens")] = None
+
+
+class PeerReviewConfig(Waiting, kw_only=True, frozen=True):
+    """A layer in which reviewers rank the references without knowing who wrote them."""
+
+    peer_review: Annotated[Any, _doc("the agents that rank")]
+    keep: Annotated[Count, _doc("how many references stay, the best ones")] = 1
+    instructions: Annotated[str | None, _doc("what reviewers judge by, in place of moakit's text")] = None
+    max_tokens: Annotated[Count | None, _doc("the longest reply of a reviewer, in tokens")] = None
+
+
+class WindowConfig(Waiting, kw_only=True, frozen=True):
+    """A layer that aggregates the references a few at a time, carrying the best one along."""
+
+    window: Annotated[Any, _doc("the agent or ensemble that writes, or an aggregator's table")]
+    size: Annotated[int, Meta(ge=2, description="how many each call reads, the carried one among them")] = 6
+    max_tokens: Annotated[Count | None, _doc("the longest response, in tokens")] = None
+
+
+class TreeConfig(Waiting, kw_only=True, frozen=True):
+    """A layer that aggregates the references in groups, and the groups' responses again."""
+
+    tree: Annotated[Any, _doc("the agent or ensemble that writes, or an aggregator's table")]
+    fan: Annotated[int, Meta(ge=2, description="how many each call reads at most")] = 2
+    max_tokens: Annotated[Count | None, _doc("the longest response, in tokens")] = None
+
+
+class AnalyseConfig(Waiting, kw_only=True, frozen=True):
+    """A layer that puts a judge's notes before the references."""
+
+    analyse: Annotated[Any, _doc("the judge, an agent")]
+    instructions: Annotated[str | None, _doc("what the judge notes, in place of moakit's text")] = None
+    max_tokens: Annotated[Count | None, _doc("the longest notes, in tokens")] = None
+
+
+class CouncilConfig(Waiting, kw_only=True, frozen=True):
+    """The short form of a council: members, who rank each other's responses, and a chair."""
+
+    members: Annotated[list[Any], _doc("agents or ensembles, asked at once")]
+    chair: Annotated[Any, _doc("the agent or ensemble that writes the answer")]
+    name: Annotated[str, _doc("the name the server lists; the table's own name by default")] = ""
+    description: Annotated[str, _doc("what the server's model list says of it")] = ""
+    reviewers: Annotated[list[Any], _doc("the agents that rank; by default the members")] = []
+    keep: Annotated[Count | None, _doc("how many responses the chair reads; by default all")] = None
+    samples: Annotated[Count, _doc("draws made from each member")] = 1
+    bench: Annotated[list[Any], _doc("who takes the place of a member that failed, in this order")] = []
+    max_tokens: Annotated[Count | None, _doc("the longest response of a member, in tokens")] = None
+    fallback: Annotated[Any, _doc("agents that stand in when the chair fails")] = None
 
 
 class MoAConfig(Waiting, kw_only=True, frozen=True):
@@ -263,11 +327,18 @@ SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[providers.NAME]", ProviderConfig),
     ("price = { … }", PriceConfig),
     ("[ensembles.NAME], short form", MoAConfig),
+    ("[ensembles.NAME], a council", CouncilConfig),
     ("[ensembles.NAME], long form", SequentialConfig),
     ("budget = { … }", BudgetConfig),
     ("a layer of proposers", ProposeConfig),
     ("an aggregator", AggregateConfig),
     ("a residual layer", ResidualConfig),
+    ("critiques", CritiqueConfig),
+    ("revisions", ReviseConfig),
+    ("a peer review", PeerReviewConfig),
+    ("a window", WindowConfig),
+    ("a tree", TreeConfig),
+    ("an analysis", AnalyseConfig),
     *selecting.TABLES,
     *routing.TABLES,
     ("an agent", AgentConfig),

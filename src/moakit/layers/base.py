@@ -126,6 +126,25 @@ class Layer:
 
         return last_call(self, prompt, references, run)
 
+    def ending(self, given: Sequence[int], settings: Settings) -> tuple[Layer, list[int]] | None:
+        """Return the layer inside whose response is this one's own, and how long the references are it reads.
+
+        `given` are the tokens of this layer's references, `settings` what holds here; None says that there is
+        no such layer.
+        """
+        del given, settings
+        return None
+
+    def lengths(self, given: Sequence[int], settings: Settings) -> list[int]:
+        """Return the longest that each response may be, in tokens, for references of these lengths.
+
+        By default what the children give, or some of what was given. `settings` are what holds here.
+        """
+        from moakit.layers.outlook import lengths_inside
+
+        longest = sorted(lengths_inside(self, given, settings) or given, reverse=True)
+        return longest[: self.shape(len(given))]
+
     # Running
 
     def __call__(self, prompt: str | Prompt, **parameters: Any) -> Answer:

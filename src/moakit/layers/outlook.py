@@ -13,7 +13,6 @@ from moakit.layers.map import Map
 from moakit.layers.proposers import Proposers
 from moakit.layers.residual import Residual
 from moakit.layers.router import Router
-from moakit.layers.selection import Selection
 from moakit.layers.sequential import Sequential
 from moakit.layers.until import Until
 from moakit.models.estimates import LENGTHS, Estimate, estimate_call, longest_answer
@@ -51,6 +50,8 @@ def _last(
         elif isinstance(layer, Router | Cascade):
             ways = layer.routes if isinstance(layer, Router) else layer.stages
             return _dearest([_last(way, prompt, given, settings, run) for way in ways])
+        elif (ending := layer.ending(given, settings)) is not None:
+            layer, given = ending
         else:
             return None
     shown = last_turn(prompt) if settings.multiturn is False else prompt
@@ -102,17 +103,16 @@ def _lengths(layer: Layer, given: Sequence[int], settings: Settings) -> list[int
         for _ in range(layer.times):
             longest = _lengths(layer.layer, longest, settings)
         return longest
-    inside = [length for child in layer.planned() for length in _lengths(child, given, settings)]
     if isinstance(layer, Proposers):
-        return inside * layer.samples
+        return lengths_inside(layer, given, settings) * layer.samples
     if isinstance(layer, Residual):
-        return [*given, *inside]
-    if isinstance(layer, Selection):
-        # A judge's verdict is no response.
-        inside = []
-    # A layer of one's own gives what it made, or some of what it was given.
-    longest = sorted(inside or given, reverse=True)
-    return longest[: layer.shape(len(given))]
+        return [*given, *lengths_inside(layer, given, settings)]
+    return layer.lengths(given, settings)
+
+
+def lengths_inside(layer: Layer, given: Sequence[int], settings: Settings) -> list[int]:
+    """Return the longest that each response of the layers inside a layer may be, one layer after another."""
+    return [length for child in layer.planned() for length in _lengths(child, given, settings)]
 
 
 def _parameters(agent: Agent, settings: Settings, asked: Mapping[str, Any]) -> Mapping[str, Any]:

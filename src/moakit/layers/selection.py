@@ -8,6 +8,7 @@ from typing import Any
 from moakit.errors import ConfigError, MoaError, NotEnoughResponses, ShapeError
 from moakit.layers.base import Layer
 from moakit.layers.summary import Plan
+from moakit.policies.settings import Settings
 from moakit.run.scope import References, Run
 from moakit.types import Prompt, Response
 
@@ -26,6 +27,11 @@ class Selection(Layer):
         """Return how many of so many references are kept."""
         del references
         return 1
+
+    def lengths(self, given: Sequence[int], settings: Settings) -> list[int]:
+        """Return the longest that each reference kept may be; a judge's verdict is no response."""
+        del settings
+        return sorted(given, reverse=True)[: self.shape(len(given))]
 
     def cost(self, references: int) -> Plan:
         """Return the calls and steps it takes to choose among so many references."""

@@ -39,12 +39,14 @@ async def side_by_side(
     timeout: float,
     bench: Sequence[StandIn] = (),
     settings: Settings | None = None,
+    who: str = "proposer",
 ) -> References:
     """Run the units at once and return their responses in the order the units were given.
 
-    `settings` say how long to wait, by default the run's. One that fails is replaced by the next of the
-    `bench`, whose responses stand in its place. Raises `NotEnoughResponses` with every cause when fewer than
-    `minimum` are there in the end; when `strict`, the first failure that was not made up for.
+    One that fails is replaced by the next of the `bench`, whose responses stand in its place. Raises
+    `NotEnoughResponses` with every cause when fewer than `minimum` are there in the end; when `strict`, the
+    first failure that was not made up for. `settings` are by default the run's; `who` is what the units are
+    called in an error.
     """
     settings = settings or run.settings
     width = len(units)
@@ -53,8 +55,8 @@ async def side_by_side(
     create = loop.create_task
     tasks = [create(unit) for unit in units]
 
-    minimum = width if strict else min(settings.minimum or 1, width)
-    quorum, least = (width, width) if strict else quorum_for(width, settings.quorum, minimum)
+    minimum = width if strict else min(1 if settings.minimum is None else settings.minimum, width)
+    quorum, least = (width, width) if strict else quorum_for(width, settings.quorum, max(minimum, 1))
     refill = Refill(bench, until=run.deadline_at, loop=loop) if bench else None
     ended = await collect(
         tasks,
@@ -88,7 +90,7 @@ async def side_by_side(
         if len(responses) < minimum:
             late = run.dropped - len(causes)
             slow = [_too_late(late, timeout, run.path)] if late else []
-            raise _not_enough(run, len(responses), minimum, [*replaced, *causes, *slow])
+            raise _not_enough(run, len(responses), minimum, [*replaced, *causes, *slow], who)
     return tuple(responses)
 
 
@@ -108,13 +110,13 @@ def _too_late(late: int, timeout: float, path: str) -> DeadlineExceeded:
     )
 
 
-def _not_enough(run: Run, got: int, minimum: int, causes: list[Exception]) -> NotEnoughResponses:
+def _not_enough(run: Run, got: int, minimum: int, causes: list[Exception], who: str) -> NotEnoughResponses:
     where = (
         f"layer {int(run.path) + 1}" if run.path.isdecimal() else f"{type(run.layer).__name__} at {run.path}"
     )
     place = where if run.path else type(run.layer).__name__
     if not got:
-        return NotEnoughResponses(f"no proposer answered ({place})", causes)
+        return NotEnoughResponses(f"no {who} answered ({place})", causes)
     return NotEnoughResponses(
-        f"only {got} of the {minimum} proposers that are needed answered ({place})", causes
+        f"only {got} of the {minimum} {who}s that are needed answered ({place})", causes
     )

@@ -119,6 +119,9 @@ def _row(path: str, step: Layer, takes: int | None, gives: int | None, *, prompt
         longest = min(longest, length) if plan.calls == calls else longest
         one = _cost(model, Usage(sent, length, sent + length))
         cost = None if cost is None or one is None else cost + one * calls
+    if not seen and plan.calls:
+        # It asks agents that are not among its children.
+        cost = None
     if seen and cost is not None and seen != plan.calls:
         cost = cost * plan.calls / seen
     seconds = plan.steps * (LATENCY + longest / SPEED)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,9 +77,10 @@ PACE: Mapping[str, tuple[float, float]] = {
 """Seconds before the first token, and for each token."""
 NAMES = (*VOICES, "broken", "cut", "slow")
 
-_FENCED = re.compile(r"<<<\w+ reference \d+>>>\n(.*?)(?=\n<<<\w+ )", re.DOTALL)
+_FENCED = re.compile(r"<<<\w+ (?:reference \d+|response [A-Z]+)>>>\n(.*?)(?=\n<<<\w+ )", re.DOTALL)
 _NUMBERED = re.compile(r"^\d+\. (.+?)(?=^\d+\. |\Z)", re.DOTALL | re.MULTILINE)
 _FORM = re.compile(r'\{"[^{}]*\}')
+_RANKING = re.compile(r'\["B",[^]]*\]')
 _PLACEHOLDER = re.compile(r"\bN\b")
 _TOPIC = 60
 
@@ -141,7 +143,7 @@ class DemoModel:
         references = _FENCED.findall(question) or _NUMBERED.findall(
             system.rpartition("Responses from models:")[2]
         )
-        topic = " ".join(re.split(r"\n\nReferences follow", question)[0].split())
+        topic = " ".join(re.split(r"\n\n(?:References|The response) follows?,", question)[0].split())
         topic = topic if len(topic) <= _TOPIC else topic[: _TOPIC - 1] + "…"
         if self.model == "editor" and references:
             return _merged(topic, references)
@@ -167,8 +169,16 @@ def _merged(topic: str, references: Sequence[str]) -> str:
 
 
 def _filled_in(form: str, references: Sequence[str]) -> str:
-    """Return a form with a number for each N: the longest reference's, or a score for each."""
+    """Return a form filled in: a number for each N, letters for a ranking, a text in an empty list.
+
+    The number is the longest reference's, or a score for each; the ranking begins with the longest.
+    """
     lengths = [len(reference) for reference in references] or [1]
+    if _RANKING.search(form):
+        ranked = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+        return _RANKING.sub(json.dumps([chr(ord("A") + place) for place in ranked]), form)
+    if "[]" in form:
+        return form.replace("[]", json.dumps([f"There are {_count(references)} here."]), 1)
     longest = max(lengths)
     if len(_PLACEHOLDER.findall(form)) == 1:
         return _PLACEHOLDER.sub(str(lengths.index(longest) + 1), form)

@@ -197,9 +197,13 @@ class Commentary:
         """Show what the final layer reads as sources, in the order it reads them."""
         if self._cited:
             return
+        references = self._references()
+        if not references:
+            # A call before the last one: it is not known yet what the answer is written from.
+            return
         self._cited = True
         named: Counter[str] = Counter()
-        for number, response in enumerate(self._references() if self._show != "none" else (), 1):
+        for number, response in enumerate(references if self._show != "none" else (), 1):
             # Open WebUI numbers them itself; older ones show only the first of a name.
             named[response.model] += 1
             again = named[response.model]
@@ -238,6 +242,9 @@ class Commentary:
     def _before_tail(self) -> str:
         """Return the address of the layer whose responses the final layer reads."""
         above, _, place = self._reader().rpartition(".")
+        while above and place == "0":
+            # The first layer inside another reads what that one was given.
+            above, _, place = above.rpartition(".")
         before = int(place or 0) - 1
         return f"{above}.{before}" if above else str(before)
 

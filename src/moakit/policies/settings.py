@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_no_aggregator: "error", or "best": the proposal the others agree with most.
     on_cut: the answer's stream breaks after its first token: "error", or "continue" on a fallback.
     hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
-    prompt: the layout: "moakit", "together", a `Template` or a function.
+    prompt: the layout: "moakit", "council", "together", a `Template` or a function.
     multiturn: False shows models the system message and the last user message only.
     budget: dollars that one run may spend here, or a table of `tokens` and `dollars`.
     """

@@ -23,13 +23,14 @@ class Journey:
 
     `streaming` says that the tail's tokens are wanted, `proposers` that everyone's are. `watched` says that
     somebody reads the events at all; without a reader none are made. `budgets` are those that the run shares
-    with others.
+    with others. `root` is the layer that is run; `authors` are the addresses at which a layer asked one that
+    is not among its children.
     """
 
     __slots__ = (
-        "_budgets", "_name", "_readers", "answered", "calls", "clock", "degraded", "gate", "layers", "loop",
-        "parameters", "proposers", "references", "routes", "run_id", "started", "streaming", "told",
-        "watched",
+        "_budgets", "_name", "_readers", "answered", "authors", "calls", "clock", "degraded", "gate",
+        "layers", "loop", "parameters", "proposers", "references", "root", "routes", "run_id", "started",
+        "streaming", "told", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,8 @@ class Journey:
         self.proposers = proposers
         self.gate = gate
         self.told: tuple[Prompt, Prompt] | None = None
+        self.root: Runnable | None = None
+        self.authors: dict[str, Runnable] | None = None
         self.watched = bool(readers)
         self._readers = tuple(readers)
         self._name = name
@@ -72,6 +75,7 @@ class Journey:
         """Run a layer as the whole ensemble and return its answer; raises `MoaError`."""
         own = layer.settings if settings is None else settings.over(layer.settings)
         deadline = (settings and settings.deadline) or layer.settings.deadline or DEADLINE
+        self.root = layer
         scope = Run(
             self,
             layer,

@@ -24,7 +24,9 @@ KEYS = (
     "system", "temperature", "top_p", "max_tokens", "seed", "samples", "fallback", "extra", "quorum", "grace",
     "minimum", "deadline", "first_token", "idle", "retries", "strict", "on_no_references", "prompt",
     "multiturn", "name", "description", "host", "port", "keys", "passthrough", "max_body", "usage",
-    "overrides", "openwebui", "show_proposers", "task_model", "drain", "a.b", "",
+    "critique", "revise", "peer_review", "keep", "window", "size", "tree", "fan", "analyse", "instructions",
+    "members", "chair", "reviewers", "overrides", "openwebui",
+    "show_proposers", "task_model", "drain", "a.b", "",
 )  # fmt: skip
 WORDS = (
     "demo/planner", "demo/editor", "lab/a", "grok/x", "panel", "${LAB_KEY}", "${NUMBER}", "${EMPTY}",
@@ -38,6 +40,18 @@ GOOD: Mapping[str, Any] = {
     "ensembles": {
         "panel": {**TEAM, "layers": 3, "deadline": 30, "prompt": "together", "fallback": "demo/planner"},
         "deep": {"layers": [{"propose": ["lab/a"]}, {"residual": "lab/b"}, {"aggregate": "demo/editor"}]},
+        "council": {"members": ["lab/a", "lab/b"], "chair": "demo/editor", "keep": 1},
+        "refined": {
+            "layers": [
+                {"propose": ["lab/a", "lab/b"]},
+                {"critique": "lab/c"},
+                {"revise": []},
+                {"peer_review": ["lab/a"], "keep": 2},
+                {"analyse": "lab/b"},
+                {"tree": "lab/a", "fan": 2},
+                {"window": "demo/editor", "size": 2},
+            ]
+        },
         "one": {"model": "lab/a", "extra": {"x": [1]}, "seed": 1},
     },
     "server": {"keys": ["${LAB_KEY}"], "port": 6620, "task_model": "lab/a"},
