@@ -1,31 +1,31 @@
-"""Making layers and providers from configuration data."""
+"""Making layers from configuration data."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from moakit.config.checks import at, checked, known_keys
+from moakit.config.options import options_of
+from moakit.config.refining import (
+    AnalyseConfig,
+    CritiqueConfig,
+    PeerReviewConfig,
+    ReviseConfig,
+    TreeConfig,
+    WindowConfig,
+)
 from moakit.config.routing import CascadeConfig, MapConfig, RouteConfig, UntilConfig
 from moakit.config.schema import (
     AgentConfig,
     AggregateConfig,
-    AnalyseConfig,
     CouncilConfig,
-    CritiqueConfig,
     MoAConfig,
-    PeerReviewConfig,
-    PriceConfig,
     ProposeConfig,
-    ProviderConfig,
     ResidualConfig,
-    ReviseConfig,
     SequentialConfig,
-    TreeConfig,
-    WindowConfig,
 )
 from moakit.config.selecting import (
     BestOfConfig,
@@ -39,7 +39,7 @@ from moakit.config.selecting import (
     VoteConfig,
 )
 from moakit.ensembles import Council, MoA
-from moakit.errors import ConfigError, MoaError, UnknownModel, nearest
+from moakit.errors import ConfigError, MoaError, UnknownModel
 from moakit.layers import (
     Agent,
     Aggregator,
@@ -68,7 +68,7 @@ from moakit.layers import (
     Window,
 )
 from moakit.layers.extraction import pattern_of
-from moakit.models.providers import PROVIDERS, Endpoint, Price, checked_url, find_endpoint, variable
+from moakit.models.providers import Endpoint
 from moakit.models.resolve import find_model
 from moakit.prompts import Template
 from moakit.prompts.critique import CRITIQUE
@@ -125,7 +125,7 @@ def agents(layer: Layer) -> Iterator[Agent]:
 
 def _agent(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, AgentConfig, path)
-    options = _options(given, path, "model", "fallback")
+    options = options_of(given, path, "model", "fallback")
     model = find_model(given.model, context.endpoints, context.environ)
     return _made(path, Agent, model, fallback=_fallback(given.fallback, path, context), **options)
 
@@ -139,7 +139,7 @@ def _moa(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         build(given.aggregator, at(path, "aggregator"), context),
         bench=_several(given.bench, at(path, "bench"), context),
         fallback=_fallback(given.fallback, path, context),
-        **_options(given, path, "proposers", "aggregator", "bench", "fallback"),
+        **options_of(given, path, "proposers", "aggregator", "bench", "fallback"),
     )
 
 
@@ -153,27 +153,27 @@ def _council(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         reviewers=_several(given.reviewers, at(path, "reviewers"), context),
         bench=_several(given.bench, at(path, "bench"), context),
         fallback=_fallback(given.fallback, path, context),
-        **_options(given, path, "members", "chair", "reviewers", "bench", "fallback"),
+        **options_of(given, path, "members", "chair", "reviewers", "bench", "fallback"),
     )
 
 
 def _sequential(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, SequentialConfig, path)
     layers = _several(given.layers, at(path, "layers"), context)
-    return _made(path, Sequential, *layers, **_options(given, path, "layers"))
+    return _made(path, Sequential, *layers, **options_of(given, path, "layers"))
 
 
 def _proposers(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, ProposeConfig, path)
     layers = _several(given.propose, at(path, "propose"), context)
     bench = _several(given.bench, at(path, "bench"), context)
-    return _made(path, Proposers, *layers, bench=bench, **_options(given, path, "propose", "bench"))
+    return _made(path, Proposers, *layers, bench=bench, **options_of(given, path, "propose", "bench"))
 
 
 def _aggregator(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, AggregateConfig, path)
     agent = build(given.aggregate, at(path, "aggregate"), context)
-    options = _options(given, path, "aggregate", "fallback")
+    options = options_of(given, path, "aggregate", "fallback")
     return _made(path, Aggregator, agent, fallback=_fallback(given.fallback, path, context), **options)
 
 
@@ -186,7 +186,7 @@ def _router(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, RouteConfig, path)
     routes = {name: build(one, at(path, f"routes.{name}"), context) for name, one in given.routes.items()}
     by = given.by if _are_words(given.by) else build(given.by, at(path, "by"), context)
-    return _made(path, Router, routes, by=by, **_options(given, path, "routes", "by"))
+    return _made(path, Router, routes, by=by, **options_of(given, path, "routes", "by"))
 
 
 def _are_words(by: Any) -> bool:
@@ -204,14 +204,14 @@ def _cascade(config: Mapping[str, Any], path: str, context: Context) -> Layer:
 def _until(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, UntilConfig, path)
     inside = build(given.until, at(path, "until"), context)
-    return _made(path, Until, inside, **_options(given, path, "until"))
+    return _made(path, Until, inside, **options_of(given, path, "until"))
 
 
 def _map(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     given = checked(config, MapConfig, path)
     inside = build(given.map, at(path, "map"), context)
     split = build(given.split, at(path, "split"), context)
-    return _made(path, Map, inside, split=split, **_options(given, path, "map", "split"))
+    return _made(path, Map, inside, split=split, **options_of(given, path, "map", "split"))
 
 
 def _refining(config: Mapping[str, Any], path: str, context: Context) -> Layer:
@@ -223,7 +223,7 @@ def _refining(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     layers = _several(inside, place, context) if isinstance(inside, list) else [build(inside, place, context)]
     if isinstance(inside, list) and key not in _LISTED:
         raise ConfigError(f"{place}: expected one layer, got a list")
-    return _made(path, kind, *layers, **_options(given, path, key, template=template))
+    return _made(path, kind, *layers, **options_of(given, path, key, template=template))
 
 
 def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
@@ -236,7 +236,7 @@ def _selecting(config: Mapping[str, Any], path: str, context: Context) -> Layer:
     elif isinstance(value, dict):
         where = at(path, key)
         value = pattern_of(checked(value, PatternConfig, where).pattern, f"{where}.pattern")
-    return _made(path, kind, value, **_options(given, path, key))
+    return _made(path, kind, value, **options_of(given, path, key))
 
 
 def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
@@ -320,23 +320,6 @@ def _fallback(config: Any, path: str, context: Context) -> list[Agent]:
     return [agent for agent in agents if isinstance(agent, Agent)]
 
 
-def _options(
-    given: msgspec.Struct, path: str, *without: str, template: Template | None = None
-) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    defaults = dict(zip(reversed(given.__struct_fields__), reversed(given.__struct_defaults__), strict=False))
-    for name in given.__struct_fields__:
-        value = getattr(given, name)
-        if name not in without and value != defaults.get(name):
-            options[name] = value
-    prompt = options.get("prompt")
-    if isinstance(prompt, dict):
-        if prompt:
-            known_keys(prompt, Template.__struct_fields__, at(path, "prompt"))
-        options["prompt"] = msgspec.structs.replace(template or Template(), **prompt)
-    return options
-
-
 def _made(path: str, kind: Any, *arguments: Any, **options: Any) -> Layer:
     try:
         layer: Layer = kind(*arguments, **options)
@@ -345,53 +328,3 @@ def _made(path: str, kind: Any, *arguments: Any, **options: Any) -> Layer:
             error.args = (f"{path}: {error.message}", *error.args[1:])
         raise
     return layer
-
-
-def endpoint_from(name: str, table: Any, environ: Mapping[str, str]) -> Endpoint:
-    """Return the endpoint of a `[providers.NAME]` table."""
-    path = f"providers.{name}"
-    given = checked(table, ProviderConfig, path)
-    if "/" in name or not name:
-        raise ConfigError(f"{path}: a provider's name has no slash")
-    if given.base_url is None and name not in PROVIDERS and not environ.get(variable(name, "_BASE_URL")):
-        raise ConfigError(
-            f"{path}: base_url is missing", hint="only built-in providers have an address of their own"
-        )
-    known = name in PROVIDERS or bool(environ.get(variable(name, "_BASE_URL")))
-    base = (
-        find_endpoint(name, environ)
-        if known
-        else Endpoint(name=name, base_url="", api_key=environ.get(variable(name, "_API_KEY")))
-    )
-    changes = _options(given, path, "price", "like", "base_url")
-    if given.base_url is not None:
-        changes["base_url"] = checked_url(name, given.base_url)
-    if given.like is not None:
-        if given.like not in PROVIDERS:
-            near = nearest(given.like, PROVIDERS)
-            raise ConfigError(
-                f"{path}.like: unknown provider {given.like!r}",
-                hint=f"did you mean {near!r}?" if near else f"known providers: {', '.join(PROVIDERS)}",
-            )
-        changes["quirks"] = PROVIDERS[given.like].quirks
-        changes["local"] = PROVIDERS[given.like].local
-    if given.price is not None:
-        changes["price"] = _price(given.price, f"{path}.price")
-    return msgspec.structs.replace(base, **changes)
-
-
-def _price(price: Any, path: str) -> Price | dict[str, Price]:
-    if isinstance(price, int | float):
-        if not 0 <= price <= sys.float_info.max:
-            raise ConfigError(f"{path}: {price} is not a number of at least 0")
-        return Price(float(price), float(price))
-    if "input" in price or "output" in price:
-        given = checked(price, PriceConfig, path)
-        return Price(given.input, given.output, given.cached)
-    found: dict[str, Price] = {}
-    for model, one in price.items():
-        made = _price(one, f"{path}.{model}") if isinstance(one, int | float | dict) else None
-        if not isinstance(made, Price):
-            raise ConfigError(f"{path}.{model}: expected a number or a table with input and output")
-        found[model] = made
-    return found

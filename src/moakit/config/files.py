@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from moakit.config import dotenv
-from moakit.config.build import Context, agents, build, endpoint_from
+from moakit.config.build import Context, agents, build
 from moakit.config.checks import check_nesting, checked, interpolated
 from moakit.config.discovery import discovered
+from moakit.config.endpoints import endpoint_from
 from moakit.config.key_budgets import check_key_budgets
 from moakit.config.keys import keys_from
 from moakit.config.schema import FileConfig, ServerConfig

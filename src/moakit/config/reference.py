@@ -8,31 +8,25 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from moakit.config import routing, selecting
+from moakit.config import refining, routing, selecting
 from moakit.config.schema import (
     SECTIONS,
     AgentConfig,
     AggregateConfig,
-    AnalyseConfig,
     BudgetConfig,
     CouncilConfig,
-    CritiqueConfig,
     FileConfig,
     KeyBudgetConfig,
     KeyConfig,
     MoAConfig,
-    PeerReviewConfig,
     PriceConfig,
     ProposeConfig,
     ProviderConfig,
     ResidualConfig,
-    ReviseConfig,
     SequentialConfig,
     ServerConfig,
-    TreeConfig,
-    Waiting,
-    WindowConfig,
 )
+from moakit.config.waiting import Waiting
 from moakit.config.writing import value_of
 from moakit.policies.settings import DEADLINE, DEFAULTS, FIRST_TOKEN, IDLE
 from moakit.prompts import LAYOUTS, Template
@@ -144,12 +138,12 @@ def json_schema() -> dict[str, Any]:
         (routing.UntilConfig, "until", any_layer),
         (routing.MapConfig, "map", any_layer),
         (routing.MapConfig, "split", any_agent),
-        (CritiqueConfig, "critique", any_layer),
-        (ReviseConfig, "revise", {"anyOf": [any_layer, bench]}),
-        (PeerReviewConfig, "peer_review", {"$ref": "#/$defs/Agents"}),
-        (WindowConfig, "window", any_layer),
-        (TreeConfig, "tree", any_layer),
-        (AnalyseConfig, "analyse", any_agent),
+        (refining.CritiqueConfig, "critique", any_layer),
+        (refining.ReviseConfig, "revise", {"anyOf": [any_layer, bench]}),
+        (refining.PeerReviewConfig, "peer_review", {"$ref": "#/$defs/Agents"}),
+        (refining.WindowConfig, "window", any_layer),
+        (refining.TreeConfig, "tree", any_layer),
+        (refining.AnalyseConfig, "analyse", any_agent),
         (CouncilConfig, "members", layers),
         (CouncilConfig, "chair", any_layer),
         (CouncilConfig, "reviewers", {"type": "array", "items": any_agent}),
@@ -195,13 +189,8 @@ def json_schema() -> dict[str, Any]:
         ProposeConfig,
         AggregateConfig,
         ResidualConfig,
+        *(kind for _, kind in refining.TABLES),
         *(kind for _, kind in routing.TABLES),
-        CritiqueConfig,
-        ReviseConfig,
-        PeerReviewConfig,
-        WindowConfig,
-        TreeConfig,
-        AnalyseConfig,
         *(kind for _, kind in selecting.TABLES if kind is not selecting.PatternConfig),
     )
     found["Layer"] = {"anyOf": [*agent, *(_ref(shape) for shape in shapes), own]}

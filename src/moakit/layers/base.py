@@ -6,7 +6,8 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from moakit.errors import ConfigError, MoaError, ShapeError, nearest
+from moakit.errors import ConfigError, MoaError, ShapeError
+from moakit.layers.sampling import checked_parameters
 from moakit.layers.summary import Plan, Summary, summarize
 from moakit.policies.settings import NO_SETTINGS, Settings
 from moakit.run import background
@@ -18,42 +19,6 @@ from moakit.types import Answer, Prompt, Response, as_prompt
 if TYPE_CHECKING:
     from moakit.layers.picture import Link
     from moakit.run.purse import LastCall
-
-PARAMETERS = frozenset(
-    [
-        "audio",
-        "frequency_penalty",
-        "function_call",
-        "functions",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "metadata",
-        "modalities",
-        "n",
-        "parallel_tool_calls",
-        "prediction",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "safety_identifier",
-        "prompt_cache_key",
-        "seed",
-        "service_tier",
-        "stop",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-        "web_search_options",
-    ]
-)
-"""The sampling that `run` takes by name; anything else goes into `extra`."""
 
 
 class Layer:
@@ -336,21 +301,6 @@ class Layer:
             else:
                 config[name] = value
         return config
-
-
-def checked_parameters(parameters: Mapping[str, Any], extra: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the sampling for the final layer; an unknown name is a ConfigError with the nearest one."""
-    for name in parameters:
-        if name not in PARAMETERS:
-            if name in Settings.__struct_fields__:
-                raise ConfigError(
-                    f"{name!r} is a setting, not sampling", hint="set it on the ensemble or a layer"
-                )
-            near = nearest(name, PARAMETERS)
-            hint = f"did you mean {near!r}?" if near else "what a provider alone knows goes into extra={…}"
-            raise ConfigError(f"unknown parameter {name!r}", hint=hint)
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return {**given, **extra} if extra else given
 
 
 def _steps(path: str) -> list[int]:
