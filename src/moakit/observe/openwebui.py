@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Shown = Literal["reasoning", "details", "sources", "none"]
 LONGEST = 120
 """Characters of an error that a status line shows."""
-_DETAILS = re.compile(r"<(?=/?details\b)", re.IGNORECASE)
+_DETAILS = re.compile(r"<(?=/?details)", re.IGNORECASE)
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SAMPLE = re.compile(r"#\d+")
 
