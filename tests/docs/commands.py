@@ -103,7 +103,7 @@ def _pip(words: list[str]) -> str:
 def _moa(words: list[str]) -> str:
     if not words:
         return ""
-    context = click.Context(moa, info_name="moa")
+    context = click.Context(moa, info_name="moa", **moa.context_settings)
     command = moa.get_command(context, words[0])
     if command is None:
         return f"there is no command {words[0]}"
