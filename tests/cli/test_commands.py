@@ -1,6 +1,8 @@
 """`moa models`, `show`, `init`, `--help`: what there is, and how it begins."""
 
 import json
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -162,3 +164,10 @@ def test_the_whole_helps_and_has_a_version(tmp_path):
     assert moa("--version", home=tmp_path).stdout == f"moakit, version {moakit.__version__}\n"
     bare = moa(home=tmp_path)
     assert done.stdout in (bare.stdout, bare.stderr)
+
+
+def test_the_package_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "moakit", "--version"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stdout.startswith("moakit, version ")

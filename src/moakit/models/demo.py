@@ -138,6 +138,15 @@ class DemoModel:
         return Reply(text="".join(words), finish_reason="length" if cut else "stop", usage=usage, cost=0.0)
 
     def _text(self, messages: Sequence[Message]) -> str:
+        """Return what it says; an answer that another model began is continued."""
+        text, last = self._whole(messages), messages[-1]
+        if last.get("role") != "assistant":
+            return text
+        begun = text_of(last)
+        # One label is enough for what two of them have said.
+        return text.removeprefix(begun if text.startswith(begun) else LABEL if LABEL in begun else "")
+
+    def _whole(self, messages: Sequence[Message]) -> str:
         question = next((text_of(m) for m in reversed(messages) if m.get("role") == "user"), "")
         system = text_of(messages[0]) if messages[0].get("role") == "system" else ""
         references = _FENCED.findall(question) or _NUMBERED.findall(
@@ -152,10 +161,7 @@ class DemoModel:
         voices = VOICES.get(self.model, VOICES["planner"])
         choice = hashlib.sha256("|".join([topic, *references]).encode()).digest()[0] % len(voices)
         seen = f" (I have read {_count(references)}.)" if references else ""
-        text = f"{LABEL} {voices[choice].format(topic=topic)}{seen}"
-        last = messages[-1]
-        # An answer that another model began is continued.
-        return text.removeprefix(text_of(last)) if last.get("role") == "assistant" else text
+        return f"{LABEL} {voices[choice].format(topic=topic)}{seen}"
 
 
 def _merged(topic: str, references: Sequence[str]) -> str:
