@@ -46,6 +46,7 @@ def test_every_example_is_run_here() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SAYS)
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix not in (".py", "")} == {
         "moa.toml",
+        "moa.ipynb",
         "article.env",
     }
 

@@ -28,7 +28,7 @@ class Cell:
 def cell(monkeypatch):
     found = Cell()
     monkeypatch.setitem(sys.modules, "IPython.display", found.module)
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=found.module))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: found))
     return found
 
 
@@ -83,9 +83,10 @@ def test_an_interrupted_cell_says_so_and_leaves_no_call(cell, monkeypatch):
     assert isinstance(taken[-1], Delta)
 
 
-def test_without_ipython_it_says_so(monkeypatch):
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(moakit.UserError, match="no IPython here"):
+@pytest.mark.parametrize("ipython", [None, SimpleNamespace(get_ipython=lambda: None)])
+def test_outside_a_notebook_it_says_so(ipython, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    with pytest.raises(moakit.UserError, match="this is none"):
         watch(moakit.Agent("demo/planner"), "Why?")
 
 

@@ -37,15 +37,9 @@ def watch(ensemble: Layer, prompt: str | Prompt, **parameters: Any) -> Answer:
     """Run in a notebook cell and show it live; returns the answer.
 
     `parameters` are sampling for the final layer, as in `ensemble(prompt, …)`. Interrupting the cell cancels
-    every call in flight. Raises `MoaError`, `UserError` where there is no IPython.
+    every call in flight. Raises `MoaError`, `UserError` outside a notebook.
     """
-    try:
-        ipython: Any = importlib.import_module("IPython.display")
-    except ImportError as error:
-        raise UserError(
-            "a run is watched in a notebook, and there is no IPython here",
-            hint="call the ensemble, or iterate its `stream`",
-        ) from error
+    ipython = _display()
     view = NotebookView()
     cell = ipython.display(ipython.Markdown(view.markdown()), display_id=True)
     shown = time.monotonic()
@@ -62,6 +56,18 @@ def watch(ensemble: Layer, prompt: str | Prompt, **parameters: Any) -> Answer:
     finally:
         cell.update(ipython.Markdown(view.markdown()))
     return stream.answer
+
+
+def _display() -> Any:
+    """Return what shows something in a cell; raises `UserError` where there is none."""
+    try:
+        if importlib.import_module("IPython").get_ipython() is not None:
+            return importlib.import_module("IPython.display")
+    except ImportError:
+        pass
+    raise UserError(
+        "a run is watched in a notebook, and this is none", hint="call the ensemble, or iterate its `stream`"
+    )
 
 
 class NotebookView:
