@@ -9,11 +9,16 @@ below.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
+import os
 import re
+import runpy
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -30,6 +35,7 @@ from moakit.server.replies import failure_of
 DOCS = Path(__file__).parent
 SCHEMA = DOCS / "moa.schema.json"
 OPENAPI = DOCS / "openapi.json"
+GALLERY = DOCS.parent / "examples/gallery.py"
 WIDTH = 88
 _PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 
@@ -141,9 +147,55 @@ def names() -> str:
     return _table(["name", "what it is"], rows)
 
 
+def gallery() -> str:
+    """Every variant of the gallery: what it is, and what a run is planned to take."""
+    rows = []
+    for name, make in _variants().items():
+        title, _, what = inspect.cleandoc(make.__doc__ or "").partition(": ")
+        anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        table = make().summary()
+        rows.append(
+            [f"[{title}](#{anchor})", what.rstrip("."), str(table.calls), str(table.steps), f"`{name}`"]
+        )
+    return _table(["variant", "what it does", "calls", "steps", "in the example"], rows)
+
+
+def _variant(name: str) -> str:
+    """Return one variant: its code as a reader would write it, its cost, its picture."""
+    ensemble = _variants()[name]()
+    table = ensemble.summary()
+    cost = f"{table.calls} calls in {table.steps} step{'' if table.steps == 1 else 's'}."
+    picture = f"```mermaid\n{ensemble.to_mermaid()}\n```"
+    return f"```python\n{_statements(name)}\n```\n\n{cost}\n\n{picture}"
+
+
+@cache
+def _variants() -> Mapping[str, Callable[[], moakit.Layer]]:
+    """Return what makes each variant, on the demo models: no key of whoever runs this chooses others."""
+    environ = dict(os.environ)
+    os.environ.clear()
+    try:
+        found: Mapping[str, Callable[[], moakit.Layer]] = runpy.run_path(str(GALLERY))["VARIANTS"]
+    finally:
+        os.environ.update(environ)
+    return found
+
+
+@cache
+def _statements(name: str) -> str:
+    """Return the body of an example's function, with what it returns under the function's name."""
+    text = GALLERY.read_text(encoding="utf-8")
+    function = next(
+        node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    body = "\n".join(text.split("\n")[function.body[1].lineno - 1 : function.end_lineno])
+    return re.sub(r"^return ", f"{name} = ", textwrap.dedent(body), flags=re.MULTILINE)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
-    part.__name__: part for part in (configuration, settings, providers, commands, errors, limits, names)
-}
+    part.__name__: part
+    for part in (configuration, settings, providers, commands, errors, limits, names, gallery)
+} | {f"gallery-{name}": partial(_variant, name) for name in _variants()}
 # Names without a class or function of their own, which have no docstring at run time.
 _ALIASES = {
     "Event": "Any of the events.",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown import EXAMPLES, PAGES, Block
+from tests.docs.notebook import NOTEBOOK, execute
 from tests.docs.session import NOBODY, Session, environment
 from tests.docs.shell import FreePorts
 from tests.upstream import Upstream
@@ -88,10 +89,25 @@ def ran(
     assert session.close() == []
 
 
+@pytest.fixture(scope="session")
+def noted(
+    threads: ThreadPoolExecutor, binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Future[Path]:
+    """The notebook, being run on the demo models."""
+    target = tmp_path_factory.mktemp("notebook") / NOTEBOOK.name
+    environ = environment(target.parent, binaries, NOBODY)
+
+    def run() -> Path:
+        execute(NOTEBOOK, target, environ)
+        return target
+
+    return threads.submit(run)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _begin(request: pytest.FixtureRequest) -> None:
     """Begin all that the chosen tests will ask for."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    for name in ("followed", "ran"):
+    for name in ("followed", "ran", "noted"):
         if name in wanted:
             request.getfixturevalue(name)

@@ -25,6 +25,7 @@ SAYS = {
     "self_moa": r"I have read 3 references.*0\.0#2 +proposer .*1\.0 +aggregator",
     "nested": r"\(0\): MoA\(name='critics'.*2 references on “.*reference 0\.0\S* by demo/editor",
     "events": r"failed: demo/broken: .*went without 1.*4 calls, degraded: True.*\d+ from proposers",
+    "gallery": r"^demo/planner, .*\nmoa +9 calls.*rmoa +\d+ calls, 17 planned.*debate +12.*routing +5 calls",
     "openai_client": r"^moa-demo: .*3 references on “.*\d+ tokens in 4 calls",
 }
 CHOSEN = [name for name in SAYS if name != "openai_client"]
@@ -45,6 +46,7 @@ def test_every_example_is_run_here() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(SAYS)
     assert {path.name for path in EXAMPLES.iterdir() if path.suffix not in (".py", "")} == {
         "moa.toml",
+        "moa.ipynb",
         "article.env",
     }
 

@@ -206,3 +206,15 @@ def test_a_layer_of_ones_own_is_drawn_with_what_is_inside():
         pass
 
     assert read(Sequential("demo/planner", Alone())).texts["n1"] == "Alone"
+
+
+def test_a_notebook_shows_the_picture_and_the_cost():
+    ensemble = MoA(["demo/planner", "demo/skeptic"], "demo/editor", layers=3)
+    shown = ensemble._repr_markdown_()
+    assert shown == f"```mermaid\n{ensemble.to_mermaid()}\n```\n\n5 calls in 3 steps\n"
+    assert Agent("demo/planner")._repr_markdown_().endswith("\n1 call in 1 step\n")
+
+
+def test_a_layer_that_cannot_run_by_itself_has_no_cost_in_a_notebook():
+    lead = Aggregator("demo/editor")
+    assert lead._repr_markdown_() == f"```mermaid\n{lead.to_mermaid()}\n```\n"

@@ -136,7 +136,10 @@ def test_the_dependencies_are_those_the_architecture_gives_reasons_for():
     told = set(re.findall(r"\*\*([\w-]+)\*\*", text))
     extras = PROJECT["project"]["optional-dependencies"]
     assert names(extras["server"]) | names(extras["prices"]) <= told
-    development = {"openai", "pydantic", "requests", "playwright", "atheris", "schemathesis"}
+    development = {
+        "openai", "pydantic", "requests", "nbclient", "nbformat", "ipykernel", "playwright", "atheris",
+        "schemathesis",
+    }  # fmt: skip
     assert told <= names(extras["server"]) | development
     known = {"server", "prices", "all"}
     assert extras.keys() == known, "an extra that ARCHITECTURE.md does not know"

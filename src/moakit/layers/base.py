@@ -224,6 +224,12 @@ class Layer:
 
         return to_mermaid(self)
 
+    def _repr_markdown_(self) -> str:
+        """Show the picture in a notebook cell, and what a run is planned to take."""
+        from moakit.layers.card import to_markdown
+
+        return to_markdown(self)
+
     def links(self) -> Sequence[Link]:
         """Return how a run goes from one child to another, for the picture; by default nothing is said."""
         return ()
