@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import openai
+import pydantic
 import pytest
 
 from tests.server.conftest import LAB_KEY
@@ -29,6 +30,7 @@ retries = 0
 """
         for name, setting in {
             **{policy: f'tools = "{policy}"' for policy in (*POLICIES, "reject")},
+            "fields": 'merge = "fields"',
         }.items()
     )
     + """
@@ -136,3 +138,95 @@ def test_a_request_with_tools_is_refused_by_name(up, sdk, stream):
         sdk.chat.completions.create(model="reject", messages=[USER], tools=TOOLS, stream=stream)
     assert raised.value.param == "tools" and up.calls == []
     assert sdk.chat.completions.create(model="reject", messages=[USER]).choices[0].message.content
+
+
+class Hill(pydantic.BaseModel):
+    name: str
+    high: int
+    tags: list[str]
+
+
+FORM = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "hill",
+        "strict": True,
+        "schema": {**Hill.model_json_schema(), "additionalProperties": False},
+    },
+}
+
+
+def saying(**fields):
+    return "say:" + json.dumps(fields).replace(" ", "_")
+
+
+def test_a_json_schema_is_parsed_by_the_client(up, sdk):
+    up.behaves["lead"] = saying(name="Everest", high=8849, tags=["a"])
+    completion = sdk.chat.completions.parse(model="aggregator", messages=[USER], response_format=Hill)
+    assert completion.choices[0].message.parsed == Hill(name="Everest", high=8849, tags=["a"])
+    sent = up.of("lead")[0].body["response_format"]
+    assert sent["type"] == "json_schema" and sent["json_schema"]["strict"] is True
+    assert len(up.calls) == 7 and "response_format" not in up.of("one")[0].body
+
+
+def test_an_answer_that_does_not_fit_is_repaired_and_paid_for(up, sdk):
+    good = saying(name="Everest", high=8849, tags=[]).replace("say:", "then:")
+    up.behaves["lead"] = saying(name="Everest", high="8849", tags=[]) + "+" + good
+    completion = sdk.chat.completions.parse(model="aggregator", messages=[USER], response_format=Hill)
+    assert completion.choices[0].message.parsed.high == 8849
+    assert '$.high is "8849", not integer' in up.of("lead")[1].prompt
+    assert len(completion.usage.moa["calls"]) == 8
+
+
+def test_one_that_never_fits_is_an_error_of_its_own(up, sdk):
+    up.behaves["lead"] = "say:It_is_high"
+    with pytest.raises(openai.InternalServerError, match="does not fit the JSON schema") as raised:
+        sdk.chat.completions.parse(model="aggregator", messages=[USER], response_format=Hill)
+    assert (raised.value.status_code, raised.value.code) == (502, "schema_mismatch")
+    assert len(up.of("lead")) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_fields_are_merged_without_the_aggregator(up, sdk, stream):
+    up.behaves |= {
+        "one": saying(name="Everest", high=8849, tags=["a"]),
+        "two": saying(name="Everest", high=8848, tags=["b"]),
+        "three": saying(name="Everest", high=8849, tags=[]),
+    }
+    choice = ask(sdk, "fields", [USER], stream=stream, response_format=FORM)
+    assert json.loads(choice.message.content) == {"name": "Everest", "high": 8849, "tags": ["a", "b"]}
+    assert len(up.calls) == 6 and up.of("lead") == []
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+SOUND = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("part", [PICTURE, SOUND], ids=["image", "audio"])
+def test_an_image_or_a_sound_reaches_every_model(up, sdk, part, stream):
+    asked = [{"type": "text", "text": "what is this"}, part]
+    choice = ask(sdk, "aggregator", [{"role": "user", "content": asked}], stream=stream)
+    assert choice.message.content and len(up.calls) == 7
+    for call in up.calls:
+        assert call.messages[-1]["content"][:2] == asked
+
+
+def test_marks_of_the_prompt_cache_reach_every_model_as_they_are(up, sdk):
+    system = {"role": "system", "content": [{"type": "text", "text": "A long text", **MARK}]}
+    asked = {"role": "user", "content": [{"type": "text", "text": "A question", **MARK}]}
+    sdk.chat.completions.create(model="aggregator", messages=[system, asked])
+    assert len(up.calls) == 7
+    for call in up.calls:
+        head, tail = call.messages[0]["content"], call.messages[-1]["content"]
+        assert system["content"][0] in head and asked["content"][0] in tail
+
+
+def test_parameters_reach_the_final_model_unchanged_and_no_other(up, sdk):
+    given = {"n": 2, "reasoning_effort": "low", "verbosity": "low", "prompt_cache_key": "mine"}
+    completion = sdk.chat.completions.create(model="aggregator", messages=[USER], **given)
+    assert [choice.index for choice in completion.choices] == [0, 1]
+    assert given.items() <= up.of("lead")[0].body.items()
+    for model in TEAM:
+        assert all(given.keys().isdisjoint(call.body) for call in up.of(model))

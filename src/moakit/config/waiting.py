@@ -71,6 +71,13 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
             "asking proposers; proposers too, who vote on calls"
         ),
     ] = None
+    merge: Annotated[
+        Literal["aggregator", "fields"] | None,
+        doc(
+            "who merges proposals when a request asks for a JSON schema: the aggregator, or a merge of their "
+            "fields, without a call"
+        ),
+    ] = None
     budget: Annotated[
         BudgetOf | None,
         doc("what one run may spend; on a layer, there: dollars, or a table of `tokens` and `dollars`"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +13,8 @@ from moakit.errors import InvalidRequest, ShapeError
 from moakit.events import Judged
 from moakit.layers.base import Layer
 from moakit.layers.proposers import Proposers
+from moakit.layers.structured import Form, form_of
+from moakit.policies.merging import merged
 from moakit.policies.settings import Settings
 from moakit.policies.tool_votes import elected
 from moakit.policies.tools import TOOL_PARAMETERS, offers_tools
@@ -23,6 +27,7 @@ class Offer(NamedTuple):
     """The parameters that the agents of a layer of proposers are sent, as those of the final layer are."""
 
     parameters: Mapping[str, Any]
+    form: Form | None = None
 
     def to(self, layer: Layer) -> Mapping[str, Any]:
         """Return what a layer's agents are sent: judges, and ensembles inside, have no use for it."""
@@ -42,25 +47,50 @@ class Offer(NamedTuple):
             run.journey.references = proposals
         return winner
 
+    def merged(self, proposals: References, run: Run) -> Response | None:
+        """Return the response that the proposals' fields make, None where the aggregator is to write."""
+        if self.form is None:
+            return None
+        values = []
+        for proposal in proposals:
+            with suppress(ValueError):
+                values.append(self.form.read(proposal.text))
+        told = {"merged": False, "values": len(values), "of": len(proposals)}
+        if len(values) < 2 or len(values) * 2 <= len(proposals):
+            run.tell(Judged, verdict={**told, "why": "too few proposals are in the form"})
+            return None
+        try:
+            text = json.dumps(merged(values), ensure_ascii=False)
+            self.form.read(text)
+        except ValueError as error:
+            run.tell(Judged, verdict={**told, "why": str(error)})
+            return None
+        run.tell(Judged, verdict={**told, "merged": True})
+        run.journey.references = proposals
+        return Response(text=text, path=run.path, cost=0.0)
+
 
 def offer_for(ensemble: Layer, run: Run) -> Offer | None:
     """Return what an ensemble offers its proposers of this request, None where that is nothing.
 
     Raises `InvalidRequest` when it does not take the request's tools.
     """
-    policy = run.settings.tools
-    if policy in (None, "aggregator") or not offers_tools(run.parameters):
-        return None
-    name = ensemble.title or type(ensemble).__name__
-    if policy == "reject":
-        raise InvalidRequest(
-            f"{name} takes no tools", param="tools", hint="leave them out, or ask another model"
-        )
-    if not ensemble.children()[-1].resumes():
-        raise _toolless(name, ensemble, policy)
-    if policy != "vote":
-        return None
-    return Offer({key: value for key, value in run.parameters.items() if key in TOOL_PARAMETERS})
+    policy, asked = run.settings.tools, run.parameters
+    offered: dict[str, Any] = {}
+    if policy not in (None, "aggregator") and offers_tools(asked):
+        name = ensemble.title or type(ensemble).__name__
+        if policy == "reject":
+            raise InvalidRequest(
+                f"{name} takes no tools", param="tools", hint="leave them out, or ask another model"
+            )
+        if not ensemble.children()[-1].resumes():
+            raise _toolless(name, ensemble, policy)
+        if policy == "vote":
+            offered = {key: value for key, value in asked.items() if key in TOOL_PARAMETERS}
+    form = form_of(asked) if run.settings.merge == "fields" else None
+    if form is not None:
+        offered["response_format"] = asked["response_format"]
+    return Offer(offered, form) if offered else None
 
 
 def as_intentions(proposals: References) -> References:

@@ -91,6 +91,8 @@ class Sequential(Layer):
                 if elected is not None:
                     return (elected,)
                 references = as_intentions(references)
+                if at == last - 1 and (merged := offer.merged(references, run)) is not None:
+                    return (merged,)
         return references
 
     def shape(self, references: int | None) -> int | None:
