@@ -89,6 +89,7 @@ def errors() -> str:
         "the provider did not accept its key": moakit.AuthenticationFailed("…"),
         "the provider rejected the request (400, 422)": moakit.BadResponse("…", status=400),
         "any other answer that cannot be used": moakit.BadResponse("…", status=500),
+        "an answer that is not in the JSON schema asked for": moakit.SchemaMismatch("…"),
         "no connection to the provider": moakit.ConnectionFailed("…"),
     }
     several = [moakit.RateLimited("…"), moakit.BadResponse("…", status=500)]

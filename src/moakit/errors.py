@@ -15,6 +15,7 @@ MoaError
 │   ├── ModelTimeout             a timer ran out: connect, first_token, idle or total
 │   ├── ConnectionFailed         DNS, TLS, refused, reset
 │   └── BadResponse              any other status, or an answer that cannot be used
+│       └── SchemaMismatch       an answer that is not in the JSON schema asked for
 ├── NotEnoughResponses           an exception group with every cause
 ├── BudgetExceeded               a limit in tokens or dollars was reached
 └── DeadlineExceeded             the run, or one of its layers, took too long
@@ -184,6 +185,10 @@ class ConnectionFailed(CallError):
 
 class BadResponse(CallError):
     """The answer cannot be used: an error status, or text that is empty, cut or malformed."""
+
+
+class SchemaMismatch(BadResponse):
+    """The answer does not fit the JSON schema that the request asks for, after one repair."""
 
 
 class NotEnoughResponses(MoaError, ExceptionGroup[Exception]):

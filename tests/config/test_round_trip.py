@@ -70,6 +70,8 @@ WAITING = st.fixed_dictionaries(
         | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
         "reference_tokens": st.integers(1, 9999),
         "multiturn": st.booleans(),
+        "merge": st.sampled_from(["aggregator", "fields"]),
+        "tools": st.sampled_from(["aggregator", "reject", "bypass", "vote"]),
         "budget": st.floats(0.01, 10)
         | st.fixed_dictionaries({"tokens": st.integers(1, 9999)}, optional={"dollars": st.floats(0.01, 10)}),
     },

@@ -18,7 +18,9 @@ pieces of a tool call alike; an N beyond the end means the end.
 | `tokens:N` | answers `w1 w2 … wN` (with `say`: its words over and over) |
 | `reasoning:TEXT` | adds `reasoning_content`; `reasoning_as:FIELD` under another name |
 | `think:TEXT` | `<think>TEXT</think>` before the text |
-| `tool:NAME` | calls the tool with `{"x": 1}`, in fragments when streamed; text after a tool result |
+| `tool:NAME` | calls the tool with `{"x": 1}`, in fragments when streamed; text after a tool result; \
+repeatable, for parallel calls |
+| `x:N` | calls it with `{"x": N}` |
 | `echo_tools` | answers the names of the tools that were offered, as a JSON list |
 | `empty` `blank` `null` | content `""`, whitespace, null |
 | `filter` `length` | finish_reason `content_filter` without text; finish_reason `length` |

@@ -12,6 +12,7 @@ from .behaviour import Behaviour, plain
 from .calls import Call, text_of
 
 ARGUMENTS = ('{"x"', ": ", "1}")
+"""The pieces of a call's arguments, unless `x` says otherwise."""
 TOKEN = re.compile(r"\s*\S+|\s+\Z")
 
 
@@ -22,20 +23,25 @@ class Choice:
     index: int
     content: str | None
     reasoning: str = ""
-    tool: str = ""
+    tools: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ARGUMENTS
     finish: str | None = "stop"
 
     def deltas(self, reasoning_field: str) -> Iterator[dict[str, Any]]:
         """The choice in pieces, as a stream sends them."""
         for piece in tokens(self.reasoning):
             yield {reasoning_field: piece}
-        if self.tool:
-            call = {"index": 0, "id": f"call_{self.index}", "type": "function"}
-            yield {"tool_calls": [call | {"function": {"name": self.tool, "arguments": ""}}]}
-            for piece in ARGUMENTS:
-                yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+        for place, tool in enumerate(self.tools):
+            call = {"index": place, "id": self.call_id(place), "type": "function"}
+            yield {"tool_calls": [call | {"function": {"name": tool, "arguments": ""}}]}
+            for piece in self.arguments:
+                yield {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}
         for piece in tokens(self.content or ""):
             yield {"content": piece}
+
+    def call_id(self, place: int) -> str:
+        """The id of one of its calls."""
+        return f"call_{self.index}" if place == 0 else f"call_{self.index}_{place}"
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,15 @@ class Completion:
             message: dict[str, Any] = {"role": "assistant", "content": choice.content}
             if choice.reasoning:
                 message[self.reasoning_field] = choice.reasoning
-            if choice.tool:
-                function = {"name": choice.tool, "arguments": "".join(ARGUMENTS)}
+            if choice.tools:
+                arguments = "".join(choice.arguments)
                 message["tool_calls"] = [
-                    {"id": f"call_{choice.index}", "type": "function", "function": function}
+                    {
+                        "id": choice.call_id(place),
+                        "type": "function",
+                        "function": {"name": tool, "arguments": arguments},
+                    }
+                    for place, tool in enumerate(choice.tools)
                 ]
             entry = {"index": choice.index, "message": self._marked(message), "finish_reason": choice.finish}
             choices.append(self._marked(entry | self._logprobs(choice.content or "")))
@@ -91,7 +102,7 @@ class Completion:
         prompt = len(self.call.prompt.split())
         reasoning = sum(len(choice.reasoning.split()) for choice in self.choices)
         words = reasoning + sum(len((choice.content or "").split()) for choice in self.choices)
-        words += sum(len(ARGUMENTS) for choice in self.choices if choice.tool)
+        words += sum(len(choice.arguments) * len(choice.tools) for choice in self.choices)
         usage: dict[str, Any] = {
             "prompt_tokens": prompt,
             "completion_tokens": words,
@@ -141,9 +152,9 @@ def tokens(text: str) -> list[str]:
 
 def _choice(behaviour: Behaviour, call: Call, index: int) -> Choice:
     last = call.messages[-1] if call.messages else {}
-    tool = behaviour.word("tool") if last.get("role") != "tool" else ""
+    tools = behaviour.all("tool") if last.get("role") != "tool" else ()
     text: str | None
-    if behaviour.has("null") or (tool and not behaviour.has("say")):
+    if behaviour.has("null") or (tools and not behaviour.has("say")):
         text = None
     elif behaviour.has("empty") or behaviour.has("filter"):
         text = ""
@@ -164,9 +175,11 @@ def _choice(behaviour: Behaviour, call: Call, index: int) -> Choice:
         finish = "content_filter"
     elif behaviour.has("length"):
         finish = "length"
-    elif tool:
+    elif tools:
         finish = "tool_calls"
-    return Choice(index, text, behaviour.text("reasoning"), tool, finish)
+    x = behaviour.count("x")
+    arguments = ARGUMENTS if x is None else (*ARGUMENTS[:2], f"{x}}}")
+    return Choice(index, text, behaviour.text("reasoning"), tools, arguments, finish)
 
 
 def _said_already(text: str, call: Call) -> int:

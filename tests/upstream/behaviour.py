@@ -16,6 +16,7 @@ SHAPE: dict[str, Kind] = {
     "reasoning_as": "text",
     "think": "text",
     "tool": "text",
+    "x": "number",
     "echo_tools": "flag",
     "nousage": "flag",
     "cached": "number",

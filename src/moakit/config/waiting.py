@@ -64,6 +64,20 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
     multiturn: Annotated[
         bool | None, doc("false sends the system message and the last user message only")
     ] = None
+    tools: Annotated[
+        Literal["aggregator", "reject", "bypass", "vote"] | None,
+        doc(
+            "who gets a request's tools: the aggregator; nobody, it is refused; the final agent, without "
+            "asking proposers; proposers too, who vote on calls"
+        ),
+    ] = None
+    merge: Annotated[
+        Literal["aggregator", "fields"] | None,
+        doc(
+            "who merges proposals when a request asks for a JSON schema: the aggregator, or a merge of their "
+            "fields, without a call"
+        ),
+    ] = None
     budget: Annotated[
         BudgetOf | None,
         doc("what one run may spend; on a layer, there: dollars, or a table of `tokens` and `dollars`"),

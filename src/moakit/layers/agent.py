@@ -10,6 +10,7 @@ from moakit.errors import ConfigError
 from moakit.layers.base import Layer
 from moakit.layers.exchange import exchange
 from moakit.layers.side_by_side import share, side_by_side
+from moakit.layers.structured import structured
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.models.resolve import find_model
@@ -93,6 +94,8 @@ class Agent(Layer):
             scopes = [run.draw(sample, self.samples) for sample in range(self.samples)]
             draws = [self.forward(prompt, references, scope) for scope in scopes]
             return side_by_side(draws, run, timeout=timeout)
+        if "response_format" in run.parameters and run.tail:
+            return structured(self, prompt, references, run)
         return exchange(self, prompt, references, run)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from moakit.errors import ConfigError, MoaError, ShapeError, UserError
+from moakit.errors import ConfigError, MoaError, SchemaMismatch, ShapeError, UserError
 from moakit.layers.agent import Agent, as_agent, as_layer
 from moakit.layers.base import Layer
 from moakit.layers.likeness import most_alike
@@ -65,7 +65,7 @@ class Aggregator(Layer):
         except MoaError as error:
             if (
                 run.settings.on_no_aggregator != "best"
-                or isinstance(error, UserError)
+                or isinstance(error, UserError | SchemaMismatch)
                 or not references
                 or (run.tail and run.journey.answered)
             ):

@@ -16,6 +16,7 @@ from moakit.layers.sequential import Sequential
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.agreement import Measure, agreement_of
+from moakit.policies.tools import goes_alone
 from moakit.prompts import continues
 from moakit.run.scope import References, Run
 from moakit.types import Prompt, Response
@@ -83,7 +84,8 @@ class Cascade(Layer):
         """Ask one stage after the other."""
         last = len(self.stages) - 1
         # Nobody knows which stage called the tool, so the best one reads its result.
-        first = last if run.tail and continues(prompt) and self.resumes() else 0
+        alone = continues(prompt) or goes_alone(prompt, run.parameters, run.settings)
+        first = last if run.tail and alone and self.resumes() else 0
         for at in range(first, last):
             stage = self.stages[at]
             try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from moakit.errors import BudgetExceeded, CallError, ContentFiltered, ContextTooLong
 from moakit.events import CallFailed, CallRetried, CallStarted
+from moakit.policies.tools import TOOLS
 from moakit.prompts import last_turn, without_tools
 from moakit.run.attempts import Attempts
 from moakit.run.continuation import Cut
@@ -173,10 +174,10 @@ class _Exchange(Attempts):
 
 
 def _shown(prompt: Prompt, run: Run) -> Prompt:
-    """Return the part of the conversation this call sees: tools and their results are the tail's business."""
+    """Return the part of the conversation this call sees: tools are the business of who was given them."""
     if run.settings.multiturn is False:
         prompt = last_turn(prompt)
-    if run.tail:
+    if run.tail or not run.parameters.keys().isdisjoint(TOOLS):
         return prompt
     # All proposers of a run see the same conversation, so it is told in words once.
     told = run.journey.told

@@ -18,7 +18,8 @@ from moakit.layers.until import Until
 from moakit.models.estimates import LENGTHS, Estimate, estimate_call, longest_answer
 from moakit.models.tokens import estimate
 from moakit.policies.settings import Settings
-from moakit.prompts import Template, compose, continues, last_turn
+from moakit.policies.tools import goes_alone
+from moakit.prompts import Template, compose, last_turn
 from moakit.run.purse import LastCall
 from moakit.run.scope import References, Run
 from moakit.types import Prompt
@@ -41,8 +42,9 @@ def _last(
         if isinstance(layer, Aggregator):
             layer = layer.agent
         elif isinstance(layer, Sequential):
-            # A tool's result goes to the tail alone, which then sees no references.
-            given = [] if run.tail and continues(prompt) else _after(layer.layers[:-1], given, settings)
+            # The tail alone sees no references.
+            alone = run.tail and goes_alone(prompt, run.parameters, settings)
+            given = [] if alone else _after(layer.layers[:-1], given, settings)
             layer = layer.layers[-1]
         elif isinstance(layer, Until):
             given = max(given, _lengths(layer.layer, given, settings), key=sum)

@@ -10,13 +10,14 @@ from typing import Any, ClassVar, TypeAlias
 from moakit.errors import ConfigError, NotEnoughResponses, ShapeError
 from moakit.layers.agent import as_layer
 from moakit.layers.base import Layer
+from moakit.layers.offer import as_intentions, check_tools, offer_for
 from moakit.layers.payable import check_payable
 from moakit.layers.picture import Link
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
-from moakit.prompts import continues
-from moakit.run.scope import NO_REFERENCES, References, Run
+from moakit.policies.tools import goes_alone
+from moakit.run.scope import NO_PARAMETERS, NO_REFERENCES, References, Run
 from moakit.types import Prompt, Response
 
 Gate: TypeAlias = Callable[[References], Awaitable[None]]
@@ -50,6 +51,7 @@ class Sequential(Layer):
         self.settings = settings_from(name or type(self).__name__, self.words, **settings)
         check_payable(name or type(self).__name__, self)
         self.shape(None)
+        check_tools(name or type(self).__name__, self, self.settings)
         # What such a layer gives is known only when it runs, so the next one is asked then.
         self._open = tuple(layer.shape(None) is None for layer in self.layers)
 
@@ -57,14 +59,23 @@ class Sequential(Layer):
         """Run the layers in order and return what the last one gives."""
         last = len(self.layers) - 1
         first = 0
-        if run.tail and continues(prompt) and self.layers[last].resumes():
-            # A tool's result came back: the tail goes on where it stopped, nobody is asked afresh.
+        offer = offer_for(self, run) if run.tail and run.parameters else None
+        alone = run.tail and goes_alone(prompt, run.parameters, run.settings)
+        if alone and self.layers[last].resumes():
+            # Of a tool's result: the tail goes on where it stopped, nobody is asked afresh.
             first, references = last, NO_REFERENCES
         for at in range(first, last + 1):
             if at == last and self._gate is not None:
                 await self._gate(references)
             try:
-                references = await run(self.layers[at], prompt, references, at=at, tail=at == last)
+                references = await run(
+                    self.layers[at],
+                    prompt,
+                    references,
+                    at=at,
+                    tail=at == last,
+                    offered=NO_PARAMETERS if offer is None or at == last else offer.to(self.layers[at]),
+                )
             except NotEnoughResponses:
                 if at == last or run.settings.on_no_references != "answer":
                     raise
@@ -75,6 +86,13 @@ class Sequential(Layer):
                     self._fit(at + 1, len(references))
             if not run.path:
                 run.journey.layers.append(references)
+            if offer is not None and at < last:
+                elected = offer.elected(self.layers[at], references, run)
+                if elected is not None:
+                    return (elected,)
+                references = as_intentions(references)
+                if at == last - 1 and (merged := offer.merged(references, run)) is not None:
+                    return (merged,)
         return references
 
     def shape(self, references: int | None) -> int | None:

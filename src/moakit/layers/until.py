@@ -13,6 +13,7 @@ from moakit.layers.picture import Link
 from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.agreement import Measure, likeness
+from moakit.policies.tools import goes_alone
 from moakit.prompts import continues
 from moakit.run.scope import References, Run
 from moakit.types import Prompt, Response
@@ -54,8 +55,8 @@ class Until(Layer):
 
     async def forward(self, prompt: Prompt, references: References, run: Run) -> Sequence[Response]:
         """Run the layer again and again."""
-        if run.tail and continues(prompt):
-            # A tool's result came back to the last round.
+        if run.tail and (continues(prompt) or goes_alone(prompt, run.parameters, run.settings)):
+            # A tool's result came back to the last round, or only that is to answer.
             return await run(self.layer, prompt, references, at=0, tail=True)
         given = await run(self.layer, prompt, references, at=0, tail=self.times == 1)
         for turn in range(2, self.times + 1):

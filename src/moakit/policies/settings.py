@@ -33,6 +33,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "council", "together", a `Template` or a function.
     multiturn: False shows models the system message and the last user message only.
+    tools: what becomes of a request's tools: they are the "aggregator"'s alone; "reject" the request;
+        "bypass" the proposers, so that the final agent answers alone; or proposers "vote" on calls.
+    merge: who makes one of proposals where a request asks for a JSON schema: the "aggregator", or the
+        "fields" of the proposals, which have the same form.
     budget: dollars that one run may spend here, or a table of `tokens` and `dollars`.
     """
 
@@ -55,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hedge: bool | None = None
     prompt: Layout | None = None
     multiturn: bool | None = None
+    tools: Literal["aggregator", "reject", "bypass", "vote"] | None = None
+    merge: Literal["aggregator", "fields"] | None = None
     budget: float | Mapping[str, float] | None = None
 
     def over(self, outer: Settings) -> Settings:
@@ -96,6 +102,8 @@ DEFAULTS = Settings(
     hedge=False,
     prompt="moakit",
     multiturn=True,
+    tools="aggregator",
+    merge="aggregator",
 )
 """What holds where nothing is set. `first_token` and `idle` (below) apply where a call is streamed anyway."""
 DEADLINE, FIRST_TOKEN, IDLE = 300.0, 60.0, 30.0
@@ -106,6 +114,8 @@ _CHOICES = {
     "on_no_references": ("error", "answer"),
     "on_no_aggregator": ("error", "best"),
     "on_cut": ("error", "continue"),
+    "tools": ("aggregator", "reject", "bypass", "vote"),
+    "merge": ("aggregator", "fields"),
 }
 
 

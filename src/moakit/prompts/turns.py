@@ -49,9 +49,8 @@ def without_tools(prompt: Prompt) -> Prompt:
         if calls := _calls(message):
             lines = [text_of(message)] if text_of(message) else []
             for call in calls:
-                function = call.get("function") or {}
-                names[str(call.get("id"))] = str(function.get("name"))
-                lines.append(f"[called {function.get('name')} with {function.get('arguments')}]")
+                names[str(call.get("id"))] = str((call.get("function") or {}).get("name"))
+                lines.append(f"[called {called(call)}]")
             rest = {
                 key: value for key, value in message.items() if key not in ("tool_calls", "function_call")
             }
@@ -59,6 +58,12 @@ def without_tools(prompt: Prompt) -> Prompt:
         else:
             told.append(message)
     return told
+
+
+def called(call: Mapping[str, Any]) -> str:
+    """Return a tool call in words: what is called, with what."""
+    function = call.get("function") or {}
+    return f"{function.get('name')} with {function.get('arguments')}"
 
 
 def _calls(message: Message) -> Sequence[Mapping[str, Any]]:

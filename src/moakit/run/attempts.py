@@ -11,6 +11,7 @@ from moakit.policies.breaker import OPEN
 from moakit.policies.retry import wait_before
 from moakit.policies.settings import DEFAULTS, FIRST_TOKEN, IDLE
 from moakit.policies.timers import Timers
+from moakit.policies.tools import TOOLS
 from moakit.run.ear import Ear
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from moakit.run.continuation import Cut
     from moakit.run.scope import Run
     from moakit.types import Prompt
-
-
-_TOOLS = frozenset(["tools", "functions"])
 
 
 class Attempts:
@@ -186,7 +184,7 @@ class Attempts:
 
 def _check(reply: Reply, model: str, parameters: Mapping[str, Any], *, tail: bool) -> None:
     """Raise when the reply cannot be a response: an empty text is never shown to the next layer."""
-    if reply.tool_calls and not tail and parameters.keys().isdisjoint(_TOOLS):
+    if reply.tool_calls and not tail and parameters.keys().isdisjoint(TOOLS):
         # Nobody offered it a tool: what it calls is nobody's to run, or to pass on.
         reply.tool_calls = ()
         reply.finish_reason = "stop" if reply.finish_reason == "tool_calls" else reply.finish_reason

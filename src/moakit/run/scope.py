@@ -45,7 +45,8 @@ class Run:
     """One layer's view of a run: `await run(layer, prompt, references)` runs another layer inside it.
 
     `path` is this layer's address; `tail` says that its response is the answer; `role` what its calls are
-    called; `settings` what holds here; `parameters` the request's sampling, which is for the tail alone;
+    called; `settings` what holds here; `parameters` the request's sampling, which is for the tail, elsewhere
+    what is offered of it;
     `remaining` the seconds until the deadline; `purse` what calls here are paid from, None without a budget;
     `shift` what agents here add to their seeds, so that samples differ.
     """
@@ -68,6 +69,7 @@ class Run:
         sample: int | None = None,
         shift: int = 0,
         purse: Purse | None = None,
+        offered: Mapping[str, Any] = NO_PARAMETERS,
     ) -> None:
         self.journey = journey
         self.layer = layer
@@ -79,7 +81,7 @@ class Run:
         self.sample = sample
         self.shift = shift
         self.purse = purse
-        self.parameters: Mapping[str, Any] = journey.parameters if tail else NO_PARAMETERS
+        self.parameters: Mapping[str, Any] = journey.parameters if tail else offered
         self.dropped = 0
         self._counts: dict[str, int] | None = None
 
@@ -106,6 +108,7 @@ class Run:
         samples: int = 1,
         deadline: float | None = None,
         layout: Layout | None = None,
+        offered: Mapping[str, Any] = NO_PARAMETERS,
     ) -> Coroutine[Any, Any, References]:
         """Run a layer inside this one; await it for its responses.
 
@@ -113,7 +116,8 @@ class Run:
         answer. `role` names its calls in events ("proposer", "aggregator", "judge"). `at` is its place among
         the children, found by itself unless the same layer stands there twice; `sample` numbers the
         `samples` draws from it; `deadline` is in seconds, when the layer sets none itself; `layout` says how
-        it is shown the references, whatever `prompt` is set to.
+        it is shown the references, whatever `prompt` is set to; `offered` are the request's parameters that
+        its own agents are sent as proposers.
         """
         own = getattr(layer, "settings", None)
         if own is None:
@@ -144,7 +148,10 @@ class Run:
             sample=sample,
             shift=shift,
             purse=None if self.purse is None else self.purse.inside(tail=tail),
+            offered=offered,
         )
+        if self.parameters and not self.tail and role == "proposer" and layer.leaf:
+            scope.parameters = self.parameters
         if layout is not None:
             scope.settings = msgspec.structs.replace(scope.settings, prompt=layout)
         references = tuple(references)
@@ -190,6 +197,7 @@ class Run:
             sample=sample,
             shift=self.shift * samples + sample,
             purse=self.purse,
+            offered=NO_PARAMETERS if self.tail else self.parameters,
         )
 
     async def paying(

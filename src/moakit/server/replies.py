@@ -22,6 +22,7 @@ from moakit.errors import (
     ModelTimeout,
     NotEnoughResponses,
     RateLimited,
+    SchemaMismatch,
     UnknownModel,
     UserError,
 )
@@ -111,6 +112,8 @@ def _failure_of_call(error: CallError, text: str) -> Failure:
         return Failure(504, text, kind="timeout_error", code="upstream_timeout", should_retry=False)
     if isinstance(error, AuthenticationFailed):
         return Failure(502, text, kind="upstream_error", code="upstream_authentication", should_retry=False)
+    if isinstance(error, SchemaMismatch):
+        return Failure(502, text, kind="upstream_error", code="schema_mismatch", should_retry=False)
     if isinstance(error, BadResponse) and error.status in (400, 422):
         return Failure(400, text, code=error.code)
     return Failure(502, text, kind="upstream_error", code="upstream_error", should_retry=False)
