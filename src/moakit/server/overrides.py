@@ -11,6 +11,7 @@ from moakit.errors import InvalidRequest, UserError
 from moakit.policies.budget import Limits, limits_from
 from moakit.policies.settings import DEADLINE
 from moakit.server.bounds import check_calls, check_changes
+from moakit.server.fusion import as_config
 
 if TYPE_CHECKING:
     from moakit.config import Config
@@ -43,15 +44,35 @@ def overridden(ensemble: Layer, config: Config, changes: Mapping[str, Any]) -> L
     try:
         if "budget" in changes:
             changes = {**changes, "budget": _lowered(ensemble.settings.budget, changes["budget"])}
-        layer = config.agent(changed(ensemble.to_config(), changes), "moa")
+        data = changed(ensemble.to_config(), changes)
     except InvalidRequest:
         raise
     except UserError as error:
         raise InvalidRequest(error.message, param="moa", hint=error.hint) from error
+    return _built(data, config, most_calls, "moa")
+
+
+def fused(ensemble: Layer, config: Config, plugin: Mapping[str, Any]) -> Layer:
+    """Return the ensemble that a `fusion` plugin asks for in place of another; raises `InvalidRequest`."""
+    most_calls = max(config.server.max_calls, ensemble.plan().calls)
+    models = plugin.get("analysis_models")
+    if isinstance(models, list):
+        check_calls(len(models) + 2, most_calls)
+    return _built(as_config(plugin, ensemble), config, most_calls, "plugins")
+
+
+def _built(data: Any, config: Config, most_calls: int, param: str) -> Layer:
+    """Return the layer of a configuration that a request gave, of this server's providers only."""
+    try:
+        layer = config.agent(data, param)
+    except InvalidRequest:
+        raise
+    except UserError as error:
+        raise InvalidRequest(error.message, param=param, hint=error.hint) from error
     for agent in agents(layer):
         if not config.configured(agent.model):
             provider = agent.model.partition("/")[0]
-            raise InvalidRequest(f"{provider!r} is not a provider of this server", param="moa")
+            raise InvalidRequest(f"{provider!r} is not a provider of this server", param=param)
     check_calls(layer.plan().calls, most_calls)
     return layer
 

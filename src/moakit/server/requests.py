@@ -14,8 +14,9 @@ from moakit.layers import Layer
 from moakit.observe.openwebui import Shown
 from moakit.policies.budget import Budget
 from moakit.server.bounds import MOST_NESTING, check_messages, check_nesting, check_sampling, check_tokens
+from moakit.server.fusion import fusion_in
 from moakit.server.listing import served
-from moakit.server.overrides import NEVER, overridden
+from moakit.server.overrides import NEVER, fused, overridden
 from moakit.types import Prompt, as_prompt
 
 if TYPE_CHECKING:
@@ -118,9 +119,17 @@ def understand(body: bytes, config: Config, *, overrides: bool) -> Work:
     for name in NEVER:
         if name in data:
             raise InvalidRequest(f"a request does not set {name}", param=name)
+    ensemble = find_ensemble(model, config, changes, overrides=overrides)
+    if "plugins" in data:
+        plugin, others = fusion_in(data)
+        if plugin is not None:
+            ensemble = _fused(ensemble, config, plugin, changes, overrides=overrides)
+        if isinstance(data["plugins"], list):
+            # What is left is for the final model's provider.
+            data = {**data, "plugins": others or None}
     return Work(
         name=model,
-        ensemble=find_ensemble(model, config, changes, overrides=overrides),
+        ensemble=ensemble,
         prompt=prompt,
         parameters={key: value for key, value in data.items() if key not in OWN and value is not None},
         stream=stream,
@@ -137,6 +146,16 @@ def find_ensemble(name: str, config: Config, changes: Mapping[str, Any], *, over
     if not overrides:
         raise InvalidRequest("this server does not let requests change an ensemble", param="moa")
     return overridden(ensemble, config, changes)
+
+
+def _fused(
+    ensemble: Layer, config: Config, plugin: Mapping[str, Any], changes: Mapping[str, Any], *, overrides: bool
+) -> Layer:
+    if not overrides:
+        raise InvalidRequest("this server does not let requests change an ensemble", param="plugins")
+    if changes:
+        raise InvalidRequest("moa and the plugin fusion both change the ensemble", param="plugins")
+    return fused(ensemble, config, plugin)
 
 
 def _messages(messages: Any) -> Prompt:
