@@ -84,6 +84,11 @@ def test_an_unknown_provider_is_an_error_when_the_agent_is_built():
         Agent("demo/plannr")
 
 
+def test_an_agent_in_the_place_of_a_model_is_an_error_that_says_so():
+    with pytest.raises(ConfigError, match="the model is a layer already, Agent"):
+        Agent(Agent("demo/planner"))
+
+
 async def test_a_provider_of_the_environment_is_found(up, monkeypatch):
     monkeypatch.setenv("FAR_AWAY_BASE_URL", up.base_url)
     monkeypatch.setenv("FAR_AWAY_API_KEY", "far")

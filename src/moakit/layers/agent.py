@@ -59,6 +59,12 @@ class Agent(Layer):
         fallback: str | Agent | Model | Sequence[str | Agent | Model] = (),
         extra: Mapping[str, Any] | None = None,
     ) -> None:
+        single: object = model
+        if isinstance(single, Layer):
+            raise ConfigError(
+                f"Agent: the model is a layer already, {type(single).__name__}",
+                hint="use it as it is; `with_options` changes an agent",
+            )
         self.bound: Model = find_model(model) if isinstance(model, str) else model
         self.model: str = self.bound.name
         self.system = system
