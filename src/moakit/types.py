@@ -151,6 +151,42 @@ def as_prompt(prompt: str | Prompt) -> Prompt:
     return messages
 
 
+def as_references(given: Sequence[Response | str | Mapping[str, Any]]) -> tuple[Response, ...]:
+    """Return references for responses, texts, or mappings with `output` (and `generator`) or `text`.
+
+    Raises `InvalidRequest` for anything else, and for one without text: it would say nothing to anybody.
+    """
+    single: object = given
+    if isinstance(single, str | Mapping | Response) or not isinstance(single, Sequence):
+        raise InvalidRequest(
+            f"references is a {type(given).__name__}", param="references", hint="pass a list of them"
+        )
+    return tuple(_as_reference(one, f"references[{index}]") for index, one in enumerate(given))
+
+
+def _as_reference(given: object, path: str) -> Response:
+    found = given
+    if isinstance(given, str):
+        found = Response(text=given)
+    elif isinstance(given, Mapping) and isinstance(given.get("output"), str):
+        model = given.get("generator")
+        found = Response(text=given["output"], model=model if isinstance(model, str) else "")
+    elif isinstance(given, Mapping) and isinstance(given.get("text"), str):
+        try:
+            found = msgspec.convert(given, Response)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"{path} is not a response: {error}", param=path) from error
+    if not isinstance(found, Response):
+        raise InvalidRequest(
+            f"{path} is not a reference",
+            param=path,
+            hint='a reference is a response, a text or {"output": …}',
+        )
+    if not found.text.strip():
+        raise InvalidRequest(f"{path} is empty", param=path, hint="leave it out")
+    return found
+
+
 def _wrong_field(message: Message) -> str | None:
     content = message.get("content")
     if content is not None and not isinstance(content, str | list | tuple):

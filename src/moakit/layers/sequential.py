@@ -16,7 +16,7 @@ from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.prompts import continues
-from moakit.run.scope import NO_REFERENCES, References, Run
+from moakit.run.scope import NO_REFERENCES, References, Run, needs_references
 from moakit.types import Prompt, Response
 
 Gate: TypeAlias = Callable[[References], Awaitable[None]]
@@ -57,7 +57,13 @@ class Sequential(Layer):
         """Run the layers in order and return what the last one gives."""
         last = len(self.layers) - 1
         first = 0
-        if run.tail and continues(prompt) and self.layers[last].resumes():
+        if references is run.journey.given and run.tail:
+            self.shape_given(len(references))
+            first = self.begins
+            if not self.passes_on:
+                # They are read now: what reads them inside is no ensemble that would have asked for its own.
+                references = (*references,)
+        elif run.tail and continues(prompt) and self.layers[last].resumes():
             # A tool's result came back: the tail goes on where it stopped, nobody is asked afresh.
             first, references = last, NO_REFERENCES
         for at in range(first, last + 1):
@@ -82,6 +88,26 @@ class Sequential(Layer):
         for place in range(len(self.layers)):
             references = self._fit(place, references)
         return references
+
+    @property
+    def begins(self) -> int:
+        """The place where a run given references begins: the first layer that needs some, or the last."""
+        last = len(self.layers) - 1
+        return next((at for at, layer in enumerate(self.layers) if needs_references(layer)), last)
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether its only layer decides itself where a run that is given references begins."""
+        return len(self.layers) == 1 and not needs_references(self.layers[0])
+
+    def shape_given(self, references: int) -> int | None:
+        """Return what comes out of the last layer when those before the one that begins are skipped."""
+        if self.passes_on:
+            return self.layers[0].shape_given(references)
+        given: int | None = references
+        for place in range(self.begins, len(self.layers)):
+            given = self._fit(place, given)
+        return given
 
     def plan(self, references: int | None = 0) -> Plan:
         """Return the sum of the layers' calls and steps, each with what the one before gives."""
