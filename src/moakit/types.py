@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -97,8 +98,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     did not end "ok". `usage` and `cost` (dollars) are totals over all calls; `cost` is None when any
     part is unknown. `degraded` says that something failed, was cut, or came too late, so that it was dropped
     or replaced; what was left out by choice, since the proposals agreed, does not count. `duration` is in
-    seconds.
+    seconds. With `cite`, `citations` are the places in `references` that the text cites, in order of first
+    use, and `false_citations` counts the marks that lead to none.
     """
+
+    compared: ClassVar[Callable[[Sequence[str]], list[list[float]]]]
+    """How alike each text is to each other, 0 to 1; given by `policies/agreement.py`, which stands above."""
 
     text: str
     response: Response
@@ -111,6 +116,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool = False
     duration: float = 0.0
     run_id: str = ""
+    citations: tuple[int, ...] = ()
+    false_citations: int = 0
+
+    @property
+    def agreement(self) -> float | None:
+        """How much the references agree, 0 to 1: the mean over all pairs; None for fewer than two."""
+        width = len(self.references)
+        return None if width < 2 else sum(self._alike()) / (width * (width - 1))
+
+    @property
+    def dissent(self) -> int | None:
+        """The place of the reference least like the others; None for fewer than three, or if none differs."""
+        alike = self._alike() if len(self.references) > 2 else []
+        least = min(alike, default=0.0)
+        return None if least == max(alike, default=0.0) else alike.index(least)
+
+    def _alike(self) -> list[float]:
+        """Return how alike each reference is to all others together."""
+        return [math.fsum(row) for row in Answer.compared([reference.text for reference in self.references])]
 
     def __str__(self) -> str:
         return self.text

@@ -89,7 +89,7 @@ def test_json_is_the_answer_with_its_own_field_names(up, home):
     assert answer["text"] == "a \u00e9\U0001f511" and answer["degraded"] is True
     assert answer.keys() == {
         "text", "response", "references", "layers", "usage", "cost", "calls", "failures", "degraded",
-        "duration", "run_id",
+        "duration", "run_id", "citations", "false_citations", "agreement", "dissent",
     }  # fmt: skip
     assert [call["model"] for call in answer["failures"]] == ["lab/one"]
     assert [reference["model"] for reference in answer["references"]] == ["lab/two"]
@@ -235,3 +235,11 @@ def test_references_that_cannot_be_used_are_told_before_anything_is_asked(up, ho
     done = moa("ask", "--references", "nowhere.json", "why", home=home)
     assert done.returncode == 2 and "nowhere.json: No such file" in done.stderr
     assert up.calls == []
+
+
+def test_json_tells_how_much_the_references_agree(up, home):
+    (home / "three.json").write_text('["it is four", "seven", "it is four"]')
+    answer = json.loads(moa("ask", "--references", "three.json", "--json", "why", home=home).stdout)
+    assert 0 < answer["agreement"] < 1 and answer["dissent"] == 1
+    alone = json.loads(moa("ask", "-e", "solo", "--json", "why", home=home).stdout)
+    assert alone["agreement"] is alone["dissent"] is None

@@ -69,6 +69,7 @@ WAITING = st.fixed_dictionaries(
         "prompt": st.sampled_from(["moakit", "together"])
         | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
         "reference_tokens": st.integers(1, 9999),
+        "cite": st.booleans(),
         "multiturn": st.booleans(),
         "budget": st.floats(0.01, 10)
         | st.fixed_dictionaries({"tokens": st.integers(1, 9999)}, optional={"dollars": st.floats(0.01, 10)}),

@@ -64,7 +64,8 @@ def ask(
     parameters = sampling(temperature, max_tokens)
     if as_json:
         answer = layer(messages, references=references, **parameters)
-        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        told = {**msgspec.structs.asdict(answer), "agreement": answer.agreement, "dissent": answer.dissent}
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
     elif sys.stdout.isatty():
         answer_live(layer, messages, parameters, references)
     else:

@@ -66,7 +66,9 @@ def _last(
     draws = layer.samples if run.sample is None else 1
     estimates = []
     for agent in (layer, *layer.stand_ins):
-        messages = compose(shown, told, system=agent.system, layout=layout, seed=run.run_id)
+        messages = compose(
+            shown, told, system=agent.system, layout=layout, seed=run.run_id, cite=bool(settings.cite)
+        )
         parameters = _parameters(agent, settings, run.parameters)
         one = estimate_call(agent.bound, messages, parameters, more=sum(given))
         estimates.append(Estimate(one.model, one.prompt * draws, one.answer * draws))

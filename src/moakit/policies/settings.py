@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_cut: the answer's stream breaks after its first token: "error", or "continue" on a fallback.
     hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "council", "together", a `Template` or a function.
+    cite: the answer may carry marks, [1], that lead to its references; they are checked.
     multiturn: False shows models the system message and the last user message only.
     budget: dollars that one run may spend here, or a table of `tokens` and `dollars`.
     """
@@ -54,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_cut: Literal["error", "continue"] | None = None
     hedge: bool | None = None
     prompt: Layout | None = None
+    cite: bool | None = None
     multiturn: bool | None = None
     budget: float | Mapping[str, float] | None = None
 
@@ -95,6 +97,7 @@ DEFAULTS = Settings(
     on_cut="error",
     hedge=False,
     prompt="moakit",
+    cite=False,
     multiturn=True,
 )
 """What holds where nothing is set. `first_token` and `idle` (below) apply where a call is streamed anyway."""

@@ -14,6 +14,7 @@ from moakit.policies.clock import clock_of
 from moakit.policies.deadline import Deadline
 from moakit.policies.routes import routes_of
 from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
+from moakit.run.citing import Cited
 from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked, needs_references
 from moakit.types import Answer, Call, Prompt, Response, Usage
 
@@ -24,14 +25,14 @@ class Journey:
     `streaming` says that the tail's tokens are wanted, `proposers` that everyone's are. `watched` says that
     somebody reads the events at all; without a reader none are made. `budgets` are those that the run shares
     with others. `root` is the layer that is run; `authors` are the addresses at which a layer asked one that
-    is not among its children. `given` are references that the run was given and
-    that an ensemble reads instead of asking for its own.
+    is not among its children. `given` are references that the run was given and that an ensemble reads
+    instead of asking for its own. `cited` is what the latest response cites that was asked to.
     """
 
     __slots__ = (
-        "_budgets", "_name", "_readers", "answered", "authors", "calls", "clock", "degraded", "gate",
-        "given", "layers", "loop", "parameters", "proposers", "references", "root", "routes", "run_id",
-        "started", "streaming", "told", "watched",
+        "_budgets", "_name", "_readers", "answered", "authors", "calls", "cited", "clock", "degraded",
+        "gate", "given", "layers", "loop", "parameters", "proposers", "references", "root", "routes",
+        "run_id", "started", "streaming", "told", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +57,7 @@ class Journey:
         self.layers: list[References] = []
         self.given = given
         self.references: References = given or NO_REFERENCES
+        self.cited: Cited | None = None
         self.degraded = False
         self.answered = False
         self.streaming = streaming
@@ -155,6 +157,10 @@ class Journey:
             cost = None if cost is None or call.cost is None else cost + call.cost
             if call.status != "ok":
                 failures += (call,)
+        cited = self.cited
+        if cited is not None and cited.response is not response:
+            # What was made of it, or took its place, is no longer what was read.
+            cited = None
         return Answer(
             text=response.text,
             response=response,
@@ -167,6 +173,8 @@ class Journey:
             degraded=self.degraded,
             duration=self.loop.time() - self.started,
             run_id=self.run_id,
+            citations=cited.places if cited else (),
+            false_citations=cited.false if cited else 0,
         )
 
 
