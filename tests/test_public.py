@@ -90,6 +90,7 @@ def test_values_have_the_fields_the_design_names():
     usage = "prompt_tokens completion_tokens total_tokens cached_tokens reasoning_tokens"
     assert moakit.Usage.__struct_fields__ == tuple(usage.split())
     answer = "text response references layers usage cost calls failures degraded duration run_id"
+    answer += " citations false_citations"
     assert moakit.Answer.__struct_fields__ == tuple(answer.split())
     response = (
         "text model path role usage cost finish_reason tool_calls reasoning seconds first_token attempts"

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moakit.errors import InvalidRequest
+from moakit.policies.agreement import agreement_of
 from moakit.prompts import LAYOUTS, compose, last_turn, without_tools
 from moakit.types import Answer, Response, Usage, as_prompt, text_of
 
@@ -125,3 +126,35 @@ def test_values_cannot_be_changed():
         Response(text="a").text = "b"
     with pytest.raises(AttributeError):
         Usage().prompt_tokens = 1
+
+
+def of(*texts):
+    return Answer(
+        text="x", response=Response(text="x"), references=tuple(Response(text=text) for text in texts)
+    )
+
+
+def test_the_agreement_of_an_answers_references_is_the_mean_over_their_pairs():
+    assert of().agreement is None and of("alone").agreement is None
+    assert of("the same", "the same").agreement == 1
+    assert of("the same", "something else").agreement == 0
+    assert of("the same", "the same", "something else").agreement == pytest.approx(1 / 3)
+
+
+def test_the_dissent_is_the_reference_least_like_the_others():
+    assert of("it is four", "seven hundred", "it is four I think").dissent == 1
+    assert of("it is four", "seven hundred").dissent is None
+    assert of("it is four").dissent is of().dissent is None
+
+
+def test_where_all_are_alike_equally_none_dissents():
+    assert of("the same", "the same", "the same").dissent is None
+    assert of("one", "two", "three").dissent is None
+
+
+@settings(max_examples=100)
+@given(st.lists(st.text("ab 1.", max_size=8), min_size=2, max_size=6))
+def test_the_agreement_is_that_of_the_policy(texts):
+    answer = of(*texts)
+    assert answer.agreement == pytest.approx(agreement_of(texts))
+    assert answer.dissent is None or 0 <= answer.dissent < len(texts)

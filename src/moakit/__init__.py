@@ -1,6 +1,6 @@
 """Mixture of Agents: several models answer, layers read their answers, an aggregator writes the final one."""
 
-from moakit.config import Config, from_config, load
+from moakit.config import Config, from_config, load, references_from
 from moakit.ensembles import Council, MoA, SelfMoA
 from moakit.errors import (
     AuthenticationFailed,
@@ -151,4 +151,5 @@ __all__ = [
     "aclose",
     "from_config",
     "load",
+    "references_from",
 ]

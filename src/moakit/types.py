@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -97,8 +98,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     did not end "ok". `usage` and `cost` (dollars) are totals over all calls; `cost` is None when any
     part is unknown. `degraded` says that something failed, was cut, or came too late, so that it was dropped
     or replaced; what was left out by choice, since the proposals agreed, does not count. `duration` is in
-    seconds.
+    seconds. With `cite`, `citations` are the places in `references` that the text cites, in order of first
+    use, and `false_citations` counts the marks that lead to none.
     """
+
+    compared: ClassVar[Callable[[Sequence[str]], list[list[float]]]]
+    """How alike each text is to each other, 0 to 1; given by `policies/agreement.py`, which stands above."""
 
     text: str
     response: Response
@@ -111,6 +116,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool = False
     duration: float = 0.0
     run_id: str = ""
+    citations: tuple[int, ...] = ()
+    false_citations: int = 0
+
+    @property
+    def agreement(self) -> float | None:
+        """How much the references agree, 0 to 1: the mean over all pairs; None for fewer than two."""
+        width = len(self.references)
+        return None if width < 2 else sum(self._alike()) / (width * (width - 1))
+
+    @property
+    def dissent(self) -> int | None:
+        """The place of the reference least like the others; None for fewer than three, or if none differs."""
+        alike = self._alike() if len(self.references) > 2 else []
+        least = min(alike, default=0.0)
+        return None if least == max(alike, default=0.0) else alike.index(least)
+
+    def _alike(self) -> list[float]:
+        """Return how alike each reference is to all others together."""
+        return [math.fsum(row) for row in Answer.compared([reference.text for reference in self.references])]
 
     def __str__(self) -> str:
         return self.text
@@ -149,6 +173,42 @@ def as_prompt(prompt: str | Prompt) -> Prompt:
             param = f"messages[{index}].{wrong}"
             raise InvalidRequest(f"{param} has a form that no model takes", param=param)
     return messages
+
+
+def as_references(given: Sequence[Response | str | Mapping[str, Any]]) -> tuple[Response, ...]:
+    """Return references for responses, texts, or mappings with `output` (and `generator`) or `text`.
+
+    Raises `InvalidRequest` for anything else, and for one without text: it would say nothing to anybody.
+    """
+    single: object = given
+    if isinstance(single, str | Mapping | Response) or not isinstance(single, Sequence):
+        raise InvalidRequest(
+            f"references is a {type(given).__name__}", param="references", hint="pass a list of them"
+        )
+    return tuple(_as_reference(one, f"references[{index}]") for index, one in enumerate(given))
+
+
+def _as_reference(given: object, path: str) -> Response:
+    found = given
+    if isinstance(given, str):
+        found = Response(text=given)
+    elif isinstance(given, Mapping) and isinstance(given.get("output"), str):
+        model = given.get("generator")
+        found = Response(text=given["output"], model=model if isinstance(model, str) else "")
+    elif isinstance(given, Mapping) and isinstance(given.get("text"), str):
+        try:
+            found = msgspec.convert(given, Response)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"{path} is not a response: {error}", param=path) from error
+    if not isinstance(found, Response):
+        raise InvalidRequest(
+            f"{path} is not a reference",
+            param=path,
+            hint='a reference is a response, a text or {"output": …}',
+        )
+    if not found.text.strip():
+        raise InvalidRequest(f"{path} is empty", param=path, hint="leave it out")
+    return found
 
 
 def _wrong_field(message: Message) -> str | None:

@@ -89,7 +89,7 @@ def test_json_is_the_answer_with_its_own_field_names(up, home):
     assert answer["text"] == "a \u00e9\U0001f511" and answer["degraded"] is True
     assert answer.keys() == {
         "text", "response", "references", "layers", "usage", "cost", "calls", "failures", "degraded",
-        "duration", "run_id",
+        "duration", "run_id", "citations", "false_citations", "agreement", "dissent",
     }  # fmt: skip
     assert [call["model"] for call in answer["failures"]] == ["lab/one"]
     assert [reference["model"] for reference in answer["references"]] == ["lab/two"]
@@ -200,3 +200,46 @@ def test_what_the_output_does_not_know_is_replaced(up, home):
     up.behaves["lead"] = "say:caf\u00e9_\U0001f511"
     done = moa("ask", "why", home=home, PYTHONIOENCODING="iso-8859-5")
     assert (done.returncode, done.stdout) == (0, "caf? ?\n")
+
+
+def test_references_from_files_are_read_instead_of_asking_proposers(up, home):
+    (home / "one.json").write_text(json.dumps([
+        {"instruction": "why", "output": "because", "generator": "m/x"},
+        {"instruction": "how", "output": "like this"},
+    ]))  # fmt: skip
+    (home / "two.jsonl").write_text('"as it is"\n')
+    files = ("--references", "one.json", "--references", "two.jsonl")
+    done = moa("ask", *files, "--json", "why", home=home)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert [reference["text"] for reference in answer["references"]] == ["because", "as it is"]
+    assert [call.model for call in up.calls] == ["lead"]
+    done = moa("ask", *files, "-a", "lab/z", "why", home=home)
+    assert done.stdout.startswith("z #1: why") and [call.model for call in up.calls] == ["lead", "z"]
+    assert "because" in said(up, "z") and "like this" not in said(up, "z")
+
+
+def test_an_answer_printed_as_json_is_written_again_by_another_aggregator(up, home):
+    (home / "run.json").write_text(moa("ask", "--json", "why", home=home).stdout)
+    up.reset()
+    done = moa("ask", "--references", "run.json", "-a", "lab/z", "why", home=home)
+    assert done.returncode == 0 and [call.model for call in up.calls] == ["z"]
+    assert "one #1: why" in said(up, "z")
+
+
+def test_references_that_cannot_be_used_are_told_before_anything_is_asked(up, home):
+    (home / "bad.json").write_text("[5]")
+    done = moa("ask", "--references", "bad.json", "why", home=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: bad.json: references[0] is not a reference\nhint: ")
+    done = moa("ask", "--references", "nowhere.json", "why", home=home)
+    assert done.returncode == 2 and "nowhere.json: No such file" in done.stderr
+    assert up.calls == []
+
+
+def test_json_tells_how_much_the_references_agree(up, home):
+    (home / "three.json").write_text('["it is four", "seven", "it is four"]')
+    answer = json.loads(moa("ask", "--references", "three.json", "--json", "why", home=home).stdout)
+    assert 0 < answer["agreement"] < 1 and answer["dissent"] == 1
+    alone = json.loads(moa("ask", "-e", "solo", "--json", "why", home=home).stdout)
+    assert alone["agreement"] is alone["dissent"] is None

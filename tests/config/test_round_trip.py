@@ -69,6 +69,7 @@ WAITING = st.fixed_dictionaries(
         "prompt": st.sampled_from(["moakit", "together"])
         | st.fixed_dictionaries({}, optional={"instructions": TEXT, "opening": TEXT, "closing": TEXT}),
         "reference_tokens": st.integers(1, 9999),
+        "cite": st.booleans(),
         "multiturn": st.booleans(),
         "merge": st.sampled_from(["aggregator", "fields"]),
         "tools": st.sampled_from(["aggregator", "reject", "bypass", "vote"]),

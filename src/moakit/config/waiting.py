@@ -58,6 +58,9 @@ class Waiting(msgspec.Struct, kw_only=True, frozen=True):
         str | dict[str, str] | None,
         doc('"moakit", "council", "together", or a table with `instructions`, `opening`, `closing`'),
     ] = None
+    cite: Annotated[
+        bool | None, doc("the answer may carry marks, `[1]`, that lead to its references; they are checked")
+    ] = None
     reference_tokens: Annotated[
         Count | None, doc("the longest a reference is shown, in tokens; what is longer is cut in its middle")
     ] = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from moakit.errors import ConfigError, MoaError, ShapeError
 from moakit.layers.sampling import checked_parameters
@@ -14,11 +14,14 @@ from moakit.run import background
 from moakit.run.journey import Journey
 from moakit.run.scope import References, Run
 from moakit.run.stream import Stream
-from moakit.types import Answer, Prompt, Response, as_prompt
+from moakit.types import Answer, Prompt, Response, as_prompt, as_references
 
 if TYPE_CHECKING:
     from moakit.layers.picture import Link
     from moakit.run.purse import LastCall
+
+Given: TypeAlias = Sequence[Response | str | Mapping[str, Any]]
+"""References that a run is given: responses, texts, or mappings with `output`."""
 
 
 class Layer:
@@ -112,23 +115,30 @@ class Layer:
 
     # Running
 
-    def __call__(self, prompt: str | Prompt, **parameters: Any) -> Answer:
+    def __call__(self, prompt: str | Prompt, *, references: Given | None = None, **parameters: Any) -> Answer:
         """Run on a prompt and wait for the answer; works in a script and in a notebook cell alike.
 
-        `parameters` are sampling for the final layer: temperature, max_tokens, tools, …
-        Raises `MoaError`.
+        `parameters` are sampling for the final layer: temperature, max_tokens, tools, …; `references` are
+        those of `run`. Raises `MoaError`.
         """
-        return background.call(self.run(prompt, **parameters))
+        return background.call(self.run(prompt, references=references, **parameters))
 
     async def run(
-        self, prompt: str | Prompt, *, extra: Mapping[str, Any] | None = None, **parameters: Any
+        self,
+        prompt: str | Prompt,
+        *,
+        references: Given | None = None,
+        extra: Mapping[str, Any] | None = None,
+        **parameters: Any,
     ) -> Answer:
         """Run on a string or a list of messages and return the answer.
 
-        `parameters` are sampling for the final layer; `extra` is sent with them as it is. Raises `MoaError`.
+        `parameters` are sampling for the final layer; `extra` is sent with them as it is. With `references`
+        nobody is asked for any: the layer reads these, an ensemble from its first layer that needs some.
+        Raises `MoaError`.
         """
-        self._check()
-        journey = Journey(name=self.title, parameters=checked_parameters(parameters, extra))
+        given = self._check(references)
+        journey = Journey(name=self.title, parameters=checked_parameters(parameters, extra), given=given)
         return await journey.execute(self, as_prompt(prompt))
 
     def stream(
@@ -137,6 +147,7 @@ class Layer:
         *,
         proposers: bool = False,
         answer: bool = True,
+        references: Given | None = None,
         extra: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Stream:
@@ -144,16 +155,17 @@ class Layer:
 
         With `proposers=True` every proposer is streamed too, which costs many times more of this process's
         time than one answer each; with `answer=False` the answer comes whole, for those who read only the
-        other events. Raises `MoaError` when iterated.
+        other events. `references` are those of `run`. Raises `MoaError` when iterated.
         """
-        self._check()
+        given = self._check(references)
         messages = as_prompt(prompt)
-        given = checked_parameters(parameters, extra)
+        sampling = checked_parameters(parameters, extra)
 
         async def start(stream: Stream) -> Answer:
             journey = Journey(
                 name=self.title,
-                parameters=given,
+                parameters=sampling,
+                given=given,
                 readers=(stream.read,),
                 gate=stream,
                 streaming=answer,
@@ -163,13 +175,23 @@ class Layer:
 
         return Stream(start)
 
-    def _check(self) -> None:
-        width = self.shape(0)
+    def shape_given(self, references: int) -> int | None:
+        """Return how many responses come out of a run that is given so many references; raises `ShapeError`.
+
+        By default what `shape` says; an ensemble that skips layers then leaves those out.
+        """
+        return self.shape(references)
+
+    def _check(self, references: Given | None) -> References | None:
+        """Return the references that a run is given; raises `ShapeError` unless it ends in one response."""
+        given = None if references is None else as_references(references)
+        width = self.shape(0) if given is None else self.shape_given(len(given))
         if width is not None and width != 1:
             raise ShapeError(
                 f"{self.title or type(self).__name__} ends in {width} responses, not in one",
                 hint="end it in an Aggregator or another layer that gives one response",
             )
+        return given
 
     @property
     def title(self) -> str:

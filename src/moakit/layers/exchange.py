@@ -10,6 +10,7 @@ from moakit.events import CallFailed, CallRetried, CallStarted
 from moakit.policies.tools import TOOLS
 from moakit.prompts import last_turn, without_tools
 from moakit.run.attempts import Attempts
+from moakit.run.citing import cites, enter_cited
 from moakit.run.continuation import Cut
 from moakit.run.fitting import Fitted, confirm, fitted, refitted
 from moakit.run.hedging import Hedged
@@ -88,6 +89,8 @@ class _Exchange(Attempts):
         left_out = self._fit.left_out
         if left_out:
             confirm(self.agent.bound, self._fit, reply.usage)
+        if self.run.settings.cite and self._texts and cites(self.run, self.parameters):
+            return enter_cited(self, reply, references=len(self._texts), left_out=left_out)
         return enter_reply(self, reply, left_out=left_out)
 
     def cancelled(self, error: asyncio.CancelledError) -> None:

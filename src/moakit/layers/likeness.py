@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 from moakit.errors import ConfigError, MoaError
-from moakit.policies.agreement import Measure, alike, measured, words_of
+from moakit.policies.agreement import Measure, compared
 from moakit.types import Response
 
 
 def likeness(references: Sequence[Response], measure: Measure | None = None) -> list[list[float]]:
     """Return how alike each reference is to each other, by the measure or by their words; 0 to itself."""
-    texts = [reference.text for reference in references]
-    words = [] if measure is not None else [words_of(text) for text in texts]
-    table = [[0.0] * len(texts) for _ in texts]
-    for one, other in combinations(range(len(texts)), 2):
-        if measure is None:
-            value = alike(words[one], words[other])
-        else:
-            value = measured(measure, (texts[one], texts[other]))
-        table[one][other] = table[other][one] = value
-    return table
+    return compared([reference.text for reference in references], measure)
 
 
 def most_alike(references: Sequence[Response], keep: int = 1) -> list[int]:

@@ -31,11 +31,13 @@ STAND_IN = "x"
 def last_call(layer: Layer, prompt: Prompt, references: References, run: Run) -> LastCall | None:
     """Return the estimates, with every reference as long as it may become; None for a layer of one's own."""
     given = [estimate(reference.text) for reference in references]
-    return _last(layer, prompt, given, run.settings, run)
+    return _last(
+        layer, prompt, given, run.settings, run, replays=run.tail and references is run.journey.given
+    )
 
 
 def _last(
-    layer: Layer, prompt: Prompt, given: Sequence[int], settings: Settings, run: Run
+    layer: Layer, prompt: Prompt, given: Sequence[int], settings: Settings, run: Run, *, replays: bool
 ) -> LastCall | None:
     while not isinstance(layer, Agent):
         settings = layer.settings.over(settings)
@@ -43,15 +45,17 @@ def _last(
             layer = layer.agent
         elif isinstance(layer, Sequential):
             # The tail alone sees no references.
-            alone = run.tail and goes_alone(prompt, run.parameters, settings)
-            given = [] if alone else _after(layer.layers[:-1], given, settings)
+            alone = run.tail and goes_alone(prompt, run.parameters, settings) and not replays
+            first = layer.begins if replays else 0
+            given = [] if alone else _after(layer.layers[first:-1], given, settings)
+            replays = replays and layer.passes_on
             layer = layer.layers[-1]
         elif isinstance(layer, Until):
             given = max(given, _lengths(layer.layer, given, settings), key=sum)
             layer = layer.layer
         elif isinstance(layer, Router | Cascade):
             ways = layer.routes if isinstance(layer, Router) else layer.stages
-            return _dearest([_last(way, prompt, given, settings, run) for way in ways])
+            return _dearest([_last(way, prompt, given, settings, run, replays=replays) for way in ways])
         elif (ending := layer.ending(given, settings)) is not None:
             layer, given = ending
         else:
@@ -63,7 +67,9 @@ def _last(
     draws = layer.samples if run.sample is None else 1
     estimates = []
     for agent in (layer, *layer.stand_ins):
-        messages = compose(shown, told, system=agent.system, layout=layout, seed=run.run_id)
+        messages = compose(
+            shown, told, system=agent.system, layout=layout, seed=run.run_id, cite=bool(settings.cite)
+        )
         parameters = _parameters(agent, settings, run.parameters)
         one = estimate_call(agent.bound, messages, parameters, more=sum(given))
         estimates.append(Estimate(one.model, one.prompt * draws, one.answer * draws))

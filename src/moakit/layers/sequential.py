@@ -17,7 +17,7 @@ from moakit.layers.summary import Plan
 from moakit.models.base import Model
 from moakit.policies.settings import NO_SETTINGS, settings_from
 from moakit.policies.tools import goes_alone
-from moakit.run.scope import NO_PARAMETERS, NO_REFERENCES, References, Run
+from moakit.run.scope import NO_PARAMETERS, NO_REFERENCES, References, Run, needs_references
 from moakit.types import Prompt, Response
 
 Gate: TypeAlias = Callable[[References], Awaitable[None]]
@@ -58,12 +58,8 @@ class Sequential(Layer):
     async def forward(self, prompt: Prompt, references: References, run: Run) -> tuple[Response, ...]:
         """Run the layers in order and return what the last one gives."""
         last = len(self.layers) - 1
-        first = 0
         offer = offer_for(self, run) if run.tail and run.parameters else None
-        alone = run.tail and goes_alone(prompt, run.parameters, run.settings)
-        if alone and self.layers[last].resumes():
-            # Of a tool's result: the tail goes on where it stopped, nobody is asked afresh.
-            first, references = last, NO_REFERENCES
+        first, references = self._start(prompt, references, run) if run.tail else (0, references)
         for at in range(first, last + 1):
             if at == last and self._gate is not None:
                 await self._gate(references)
@@ -95,11 +91,43 @@ class Sequential(Layer):
                     return (merged,)
         return references
 
+    def _start(self, prompt: Prompt, references: References, run: Run) -> tuple[int, References]:
+        """Return the place of the first layer that runs at the tail, and the references it reads."""
+        last = len(self.layers) - 1
+        if references is run.journey.given:
+            self.shape_given(len(references))
+            # Read here, they are not given any more: what reads them inside would have asked for none.
+            return self.begins, references if self.passes_on else (*references,)
+        if goes_alone(prompt, run.parameters, run.settings) and self.layers[last].resumes():
+            # Of a tool's result: the tail goes on where it stopped, nobody is asked afresh.
+            return last, NO_REFERENCES
+        return 0, references
+
     def shape(self, references: int | None) -> int | None:
         """Return what comes out of the last layer."""
         for place in range(len(self.layers)):
             references = self._fit(place, references)
         return references
+
+    @property
+    def begins(self) -> int:
+        """The place where a run given references begins: the first layer that needs some, or the last."""
+        last = len(self.layers) - 1
+        return next((at for at, layer in enumerate(self.layers) if needs_references(layer)), last)
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether its only layer decides itself where a run that is given references begins."""
+        return len(self.layers) == 1 and not needs_references(self.layers[0])
+
+    def shape_given(self, references: int) -> int | None:
+        """Return what comes out of the last layer when those before the one that begins are skipped."""
+        if self.passes_on:
+            return self.layers[0].shape_given(references)
+        given: int | None = references
+        for place in range(self.begins, len(self.layers)):
+            given = self._fit(place, given)
+        return given
 
     def plan(self, references: int | None = 0) -> Plan:
         """Return the sum of the layers' calls and steps, each with what the one before gives."""

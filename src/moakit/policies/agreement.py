@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
 from moakit.errors import ConfigError
+from moakit.types import Answer
 
 Measure: TypeAlias = Callable[[Sequence[str]], float]
 """How much texts agree: 0 not at all, 1 wholly. A plain function; it is called between the proposals."""
@@ -113,6 +114,19 @@ def agreement_of(texts: Sequence[str], measure: Measure | None = None) -> float:
     return sum(pairs) / len(pairs)
 
 
+def compared(texts: Sequence[str], measure: Measure | None = None) -> list[list[float]]:
+    """Return how alike each text is to each other, by the measure or by their words; 0 to itself."""
+    words = [] if measure is not None else [words_of(text) for text in texts]
+    table = [[0.0] * len(texts) for _ in texts]
+    for one, other in combinations(range(len(texts)), 2):
+        if measure is None:
+            value = alike(words[one], words[other])
+        else:
+            value = measured(measure, (texts[one], texts[other]))
+        table[one][other] = table[other][one] = value
+    return table
+
+
 def likeness(before: Sequence[str], after: Sequence[str], measure: Measure | None = None) -> float:
     """Return how like the texts after are to those before, 0 to 1, whatever their order.
 
@@ -153,3 +167,7 @@ def _number(text: str) -> str:
     elif text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
     return text.rstrip("0").rstrip(".") if text.count(".") == 1 else text
+
+
+# An answer says how much its references agree, and stands below what compares them.
+Answer.compared = staticmethod(compared)

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_cut: the answer's stream breaks after its first token: "error", or "continue" on a fallback.
     hedge: send a second attempt beside one that is slower than 95 of 100, for at most 5 % of the calls.
     prompt: the layout: "moakit", "council", "together", a `Template` or a function.
+    cite: the answer may carry marks, [1], that lead to its references; they are checked.
     multiturn: False shows models the system message and the last user message only.
     tools: what becomes of a request's tools: they are the "aggregator"'s alone; "reject" the request;
         "bypass" the proposers, so that the final agent answers alone; or proposers "vote" on calls.
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_cut: Literal["error", "continue"] | None = None
     hedge: bool | None = None
     prompt: Layout | None = None
+    cite: bool | None = None
     multiturn: bool | None = None
     tools: Literal["aggregator", "reject", "bypass", "vote"] | None = None
     merge: Literal["aggregator", "fields"] | None = None
@@ -101,6 +103,7 @@ DEFAULTS = Settings(
     on_cut="error",
     hedge=False,
     prompt="moakit",
+    cite=False,
     multiturn=True,
     tools="aggregator",
     merge="aggregator",

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from moakit.errors import ConfigError, nearest
+from moakit.prompts.citations import REQUEST as CITING
 from moakit.prompts.fences import fence, mark_for
 from moakit.types import Message, Prompt
 
@@ -114,15 +115,28 @@ def layout_named(layout: Layout) -> Callable[[list[Message], Sequence[str], str]
 
 
 def compose(
-    prompt: Prompt, references: Sequence[str], *, system: str | None, layout: Layout, seed: str
+    prompt: Prompt,
+    references: Sequence[str],
+    *,
+    system: str | None,
+    layout: Layout,
+    seed: str,
+    cite: bool = False,
 ) -> Prompt:
     """Return the messages for one call: the conversation, the agent's system prompt, the references.
 
+    With `cite` it is asked for marks that lead to the references, after the layout's instructions.
     The conversation itself is never changed: messages that differ are copies.
     """
     messages = prompt
     if references:
-        messages = layout_named(layout)(list(messages), references, seed)
+        found = layout_named(layout)
+        if cite and isinstance(found, Template):
+            instructions = "\n".join(filter(None, (found.instructions, CITING)))
+            found = msgspec.structs.replace(found, instructions=instructions)
+        messages = found(list(messages), references, seed)
+        if cite and not isinstance(found, Template):
+            messages = with_system(messages, CITING, first=False)
     if system:
         messages = with_system(messages, system, first=True)
     return messages

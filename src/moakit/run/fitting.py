@@ -10,6 +10,7 @@ from moakit.models import prices, tokens, windows
 from moakit.models.base import Model
 from moakit.prompts import compose
 from moakit.prompts.packing import Packed, pack
+from moakit.run.citing import cites
 from moakit.run.scope import Run
 from moakit.types import Prompt, Usage, text_of
 
@@ -53,7 +54,7 @@ def fitted(
     shown, left_out = texts, 0
     if cap is not None and texts:
         shown, left_out, _ = pack(texts, tokens.estimate, cap=cap)
-    messages = _composed(run, prompt, shown, system)
+    messages = _composed(run, prompt, shown, system, parameters)
     if not windows.may_be_known(model):
         return Fitted(messages, shown, left_out)
     size = tokens.estimate_prompt(messages) + tokens.estimate_tools(parameters)
@@ -137,14 +138,22 @@ def _packed(texts: Sequence[str], *, room: int, cap: int | None) -> Packed:
 def _measured(
     run: Run, prompt: Prompt, packed: Packed, system: str | None, parameters: Mapping[str, Any]
 ) -> Fitted:
-    messages = _composed(run, prompt, packed.texts, system)
+    messages = _composed(run, prompt, packed.texts, system, parameters)
     size = tokens.estimate_prompt(messages) + tokens.estimate_tools(parameters)
     return Fitted(messages, packed.texts, packed.left_out, size)
 
 
-def _composed(run: Run, prompt: Prompt, texts: Sequence[str], system: str | None) -> Prompt:
+def _composed(
+    run: Run, prompt: Prompt, texts: Sequence[str], system: str | None, parameters: Mapping[str, Any]
+) -> Prompt:
+    settings = run.settings
     return compose(
-        prompt, texts, system=system, layout=run.settings.prompt or "moakit", seed=run.journey.run_id
+        prompt,
+        texts,
+        system=system,
+        layout=settings.prompt or "moakit",
+        seed=run.journey.run_id,
+        cite=bool(settings.cite) and cites(run, parameters),
     )
 
 

@@ -14,7 +14,8 @@ from moakit.policies.clock import clock_of
 from moakit.policies.deadline import Deadline
 from moakit.policies.routes import routes_of
 from moakit.policies.settings import DEADLINE, DEFAULTS, Settings
-from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked
+from moakit.run.citing import Cited
+from moakit.run.scope import NO_REFERENCES, References, Run, Runnable, checked, needs_references
 from moakit.types import Answer, Call, Prompt, Response, Usage
 
 
@@ -24,13 +25,14 @@ class Journey:
     `streaming` says that the tail's tokens are wanted, `proposers` that everyone's are. `watched` says that
     somebody reads the events at all; without a reader none are made. `budgets` are those that the run shares
     with others. `root` is the layer that is run; `authors` are the addresses at which a layer asked one that
-    is not among its children.
+    is not among its children. `given` are references that the run was given and that an ensemble reads
+    instead of asking for its own. `cited` is what the latest response cites that was asked to.
     """
 
     __slots__ = (
-        "_budgets", "_name", "_readers", "answered", "authors", "calls", "clock", "degraded", "gate",
-        "layers", "loop", "parameters", "proposers", "references", "root", "routes", "run_id", "started",
-        "streaming", "told", "watched",
+        "_budgets", "_name", "_readers", "answered", "authors", "calls", "cited", "clock", "degraded",
+        "gate", "given", "layers", "loop", "parameters", "proposers", "references", "root", "routes",
+        "run_id", "started", "streaming", "told", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +45,7 @@ class Journey:
         streaming: bool = False,
         proposers: bool = False,
         budgets: Sequence[Budget] = (),
+        given: References | None = None,
     ) -> None:
         self.run_id = f"run_{os.urandom(8).hex()}"
         self.loop = asyncio.get_running_loop()
@@ -52,7 +55,9 @@ class Journey:
         self.parameters: Mapping[str, Any] = parameters or {}
         self.calls: list[Call] = []
         self.layers: list[References] = []
-        self.references: References = NO_REFERENCES
+        self.given = given
+        self.references: References = given or NO_REFERENCES
+        self.cited: Cited | None = None
         self.degraded = False
         self.answered = False
         self.streaming = streaming
@@ -76,6 +81,9 @@ class Journey:
         own = layer.settings if settings is None else settings.over(layer.settings)
         deadline = (settings and settings.deadline) or layer.settings.deadline or DEADLINE
         self.root = layer
+        if self.given is not None and needs_references(layer):
+            # It asks nobody for them, so it reads them as it always does.
+            self.given = None
         scope = Run(
             self,
             layer,
@@ -94,12 +102,13 @@ class Journey:
                     limits = limits_from(self._name, layer.settings.budget)
                     title = repr(self._name) if self._name else "this run"
                     budgets = [*budgets, Budget(limits, name=f"the budget of {title}")]
-                given = (
-                    await scope.paying(budgets, None, prompt, NO_REFERENCES)
+                responses = checked(
+                    layer,
+                    "",
+                    await scope.paying(budgets, None, prompt, self.references)
                     if budgets
-                    else await layer.forward(prompt, NO_REFERENCES, scope)
+                    else await layer.forward(prompt, self.references, scope),
                 )
-                responses = checked(layer, "", given)
             answer = self._answer(self._only(layer, responses))
         except Exception as error:
             scope.tell(RunFailed, error=error)
@@ -148,6 +157,10 @@ class Journey:
             cost = None if cost is None or call.cost is None else cost + call.cost
             if call.status != "ok":
                 failures += (call,)
+        cited = self.cited
+        if cited is not None and cited.response is not response:
+            # What was made of it, or took its place, is no longer what was read.
+            cited = None
         return Answer(
             text=response.text,
             response=response,
@@ -160,6 +173,8 @@ class Journey:
             degraded=self.degraded,
             duration=self.loop.time() - self.started,
             run_id=self.run_id,
+            citations=cited.places if cited else (),
+            false_citations=cited.false if cited else 0,
         )
 
 

@@ -34,6 +34,9 @@ class Runnable(Protocol):
     async def forward(self, prompt: Prompt, references: References, run: Run) -> Sequence[Response]:
         """Do the layer's work."""
 
+    def shape(self, references: int | None) -> int | None:
+        """Return how many responses come out when this many references go in; raises `ShapeError`."""
+
     def children(self) -> Sequence[Runnable]:
         """Return the layers inside this one, in the order of their addresses."""
 
@@ -286,6 +289,15 @@ class Run:
             children = self.layer.children()
             at = next((place for place, child in enumerate(children) if child is layer), len(children))
         return f"{self.path}.{at}" if self.path else str(at)
+
+
+def needs_references(layer: Runnable) -> bool:
+    """Say whether a layer cannot stand first."""
+    try:
+        layer.shape(0)
+    except ShapeError:
+        return True
+    return False
 
 
 def checked(layer: Runnable, path: str, responses: object) -> References:

@@ -144,9 +144,17 @@ def usage_of(answer: Answer, *, report: str = "total") -> dict[str, Any]:
             "run_id": answer.run_id,
             "degraded": answer.degraded,
             ("total" if swapped else "final"): total if swapped else final,
+            **_cited(answer),
             "calls": calls,
         },
     }
+
+
+def _cited(answer: Answer) -> dict[str, Any]:
+    """Return the paths of the calls that the answer cites, and how many of its marks lead nowhere."""
+    cited = [answer.references[place].path for place in answer.citations]
+    told: dict[str, Any] = {"citations": cited} if cited else {}
+    return {**told, "false_citations": answer.false_citations} if answer.false_citations else told
 
 
 def _tokens(usage: Usage) -> dict[str, Any]:
