@@ -189,12 +189,43 @@ def routing() -> moakit.Layer:
     )
 
 
+def best_of_n() -> moakit.Layer:
+    """Best of n: a judge picks one of several samples, verbatim."""
+    return moakit.Sequential(
+        moakit.Agent(BEST, temperature=0.7, samples=5),
+        moakit.BestOf(JUDGE),
+    )
+
+
+def peer_review() -> moakit.Layer:
+    """Peer review: the one that its peers rank highest, without names."""
+    return moakit.Sequential(moakit.Proposers(*TEAM), moakit.PeerReview(*TEAM))
+
+
+def decomposition() -> moakit.Layer:
+    """Decomposition: a question is split, its parts are answered side by side, then put together."""
+    return moakit.Sequential(
+        moakit.Map(TEAM[0], split=JUDGE, most=4),
+        moakit.Aggregator(EDITOR),
+    )
+
+
+def even_handed() -> moakit.Layer:
+    """Even-handed: long proposals are cut and all are shuffled before they are read."""
+    return moakit.Sequential(
+        moakit.Proposers(*TEAM),
+        moakit.Truncate(600),
+        moakit.Shuffle(seed=1),
+        moakit.Aggregator(EDITOR),
+    )
+
+
 VARIANTS = {
     make.__name__: make
     for make in (
         moa, moa_lite, self_moa, self_moa_seq, sparse_moa, rmoa, faster_moa, attention_moa, pyramid_moa,
         llm_blender, archon, universal_self_consistency, self_consistency, council, fusion, debate, deception,
-        routing,
+        routing, best_of_n, peer_review, decomposition, even_handed,
     )
 }  # fmt: skip
 QUESTION = "How many legs do 12 spiders have?"

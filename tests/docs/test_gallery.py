@@ -16,9 +16,9 @@ PART = re.compile(
 )
 PARTS = {name: (code, cost, picture) for name, code, cost, picture in PART.findall(PAGE.text)}
 SECTIONS = PAGE.text.split("\n## ")[1:]
-ENDS_EARLY = {"sparse_moa", "rmoa", "faster_moa", "pyramid_moa", "routing"}
+ENDS_EARLY = {"sparse_moa", "rmoa", "faster_moa", "pyramid_moa", "routing", "decomposition"}
 """Variants whose number of calls depends on what the models say."""
-ASKED_AGAIN = {"council": 4}
+ASKED_AGAIN = {"council": 4, "peer_review": 4}
 """The demo models of the team cannot rank: each is asked once more, as a judge is that gave no verdict."""
 
 

@@ -38,6 +38,8 @@ class Agent(Layer):
     sample i of a seeded agent with seed + i; `fallback` are the agents that stand in when the model fails;
     `extra` is sent to the provider as it is. Raises `UnknownModel` for a provider that does not exist.
 
+    One call for each sample, all in one step; as many responses as samples, whatever goes in.
+
     >>> Agent("demo/planner", temperature=0.2)
     Agent('demo/planner', temperature=0.2)
     """

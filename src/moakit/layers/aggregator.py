@@ -23,6 +23,8 @@ class Aggregator(Layer):
     `prompt` is "moakit", "together" (the paper's own), a `Template` or a function; `fallback` agents stand in
     when the model fails before its first token. At the tail its tokens stream as the answer.
 
+    One call, any number of references in, one response out.
+
     >>> Aggregator("demo/editor").shape(3)
     1
     """

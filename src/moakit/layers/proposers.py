@@ -26,6 +26,8 @@ class Proposers(Layer):
     The layers of the `bench` are asked only when a proposer has failed: the next one takes its place, each at
     most once.
 
+    The calls of its layers, times the samples, in as many steps as the longest of them takes.
+
     >>> Proposers("demo/planner", "demo/skeptic", bench=["demo/storyteller"]).shape(0)
     2
     """

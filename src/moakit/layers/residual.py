@@ -14,6 +14,8 @@ from moakit.types import Prompt, Response
 class Residual(Layer):
     """Gives the references it was given, then those of the layer inside (RMoA, arXiv 2505.24442).
 
+    The calls and steps of the layer inside; n references in, n and those of the layer out.
+
     >>> Residual(Proposers("demo/planner")).shape(2)
     3
     """

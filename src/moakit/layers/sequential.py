@@ -32,6 +32,8 @@ class Sequential(Layer):
     `Settings`) hold for everything inside that sets none of its own, `deadline` for the whole.
     Raises `ShapeError` when two layers do not fit.
 
+    The calls and steps of its layers, added up; the references of the first in, those of the last out.
+
     >>> len(Sequential(Proposers("demo/planner", "demo/skeptic"), Aggregator("demo/editor")))
     2
     """
