@@ -195,3 +195,29 @@ def test_what_it_keeps_beside_its_layers_is_left_as_it_is_by_replace():
     assert (changed.first, changed.rest) == (a, (b, c))
     assert changed.span is bounded.span and changed.names is bounded.names
     assert bounded.rest == (b, b) and isinstance(changed, Bounded)
+
+
+class Again(Layer):
+    """Asks the layer inside once more when its first answer is short."""
+
+    def __init__(self, layer, words=20):
+        self.layer = layer
+        self.words = words
+
+    async def forward(self, prompt, references, run):
+        first = await run(self.layer, prompt, references)
+        if len(first[0].text.split()) >= self.words:
+            return first
+        return await run(self.layer, prompt, references, tail=True)
+
+
+@pytest.mark.parametrize("inner", ["demo/skeptic", moakit.SelfMoA("demo/planner", samples=2)])
+def test_a_layer_around_another_may_call_it_layer(inner):
+    ensemble = Sequential(
+        Proposers("demo/planner"), Again(moakit.Agent(inner) if isinstance(inner, str) else inner)
+    )
+    config = ensemble.to_config()
+    assert config["layers"][1]["layer"] == "Again"
+    made = moakit.from_config(config, layers=[Again])
+    assert made == ensemble and isinstance(made[1], Again) and made[1].words == 20
+    assert made["1.0"] == ensemble["1.0"]

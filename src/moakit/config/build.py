@@ -246,10 +246,12 @@ def _own(config: Mapping[str, Any], path: str, context: Context) -> Layer:
         raise UnknownModel(
             "layer", str(name), context.layers, hint="pass its class: from_config(config, layers=[…])"
         )
-    options: dict[str, Any] = {}
-    for key, value in config.items():
-        if key != "layer":
-            options[key] = _revived(value, at(path, key), context)
+    given = {key: value for key, value in config.items() if key != "layer"}
+    inner = given.get("arguments")
+    if isinstance(inner, Mapping) and "layer" in inner and len(given) == 1:
+        # An argument called `layer` stands one level deeper, where it does not hide the class's name.
+        given = dict(inner)
+    options = {key: _revived(value, at(path, key), context) for key, value in given.items()}
     try:
         return kind(**options)
     except TypeError as error:

@@ -320,15 +320,16 @@ class Layer:
         A layer of your own gives its class's name and its attributes, and is made by passing them to its
         constructor: `from_config(config, layers=[Mine])`.
         """
-        config: dict[str, Any] = {"layer": type(self).__name__}
+        given: dict[str, Any] = {}
         for name, value in vars(self).items():
             if isinstance(value, Layer):
-                config[name] = value.to_config()
+                given[name] = value.to_config()
             elif isinstance(value, list | tuple):
-                config[name] = [item.to_config() if isinstance(item, Layer) else item for item in value]
+                given[name] = [item.to_config() if isinstance(item, Layer) else item for item in value]
             else:
-                config[name] = value
-        return config
+                given[name] = value
+        # An attribute of that name, as a layer around another has, would hide the class.
+        return {"layer": type(self).__name__, **({"arguments": given} if "layer" in given else given)}
 
 
 def _steps(path: str) -> list[int]:
