@@ -31,13 +31,15 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
 }
+LIMIT = "{limit}"
+"""What stands for the number in the words below."""
 _LIMITS: Mapping[str, tuple[type | tuple[type, ...], Callable[[Any], Any], str]] = {
-    "minItems": (list, len, "fewer than {} items"),
-    "maxItems": (list, len, "more than {} items"),
-    "minLength": (str, len, "shorter than {} characters"),
-    "maxLength": (str, len, "longer than {} characters"),
-    "minimum": ((int, float), lambda value: value, "less than {}"),
-    "maximum": ((int, float), lambda value: value, "more than {}"),
+    "minItems": (list, len, "fewer than {limit} items"),
+    "maxItems": (list, len, "more than {limit} items"),
+    "minLength": (str, len, "shorter than {limit} characters"),
+    "maxLength": (str, len, "longer than {limit} characters"),
+    "minimum": ((int, float), lambda value: value, "less than {limit}"),
+    "maximum": ((int, float), lambda value: value, "more than {limit}"),
 }
 
 
@@ -161,7 +163,7 @@ def _fault_of_size(value: Any, schema: Mapping[str, Any], at: str) -> str | None
             continue
         size = measure(value)
         if size < limit if word.startswith("min") else size > limit:
-            return f"{at} is {what.format(limit)}"
+            return f"{at} is {what.replace(LIMIT, str(limit))}"
     return None
 
 
