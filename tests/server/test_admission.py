@@ -142,6 +142,8 @@ def full(up, server, *, stream=False):
     body = json.dumps({"model": "panel", "messages": USER, "stream": stream})
     connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEY}"})
     until(lambda: len(up.open) == 1)
+    # The call is open before the upstream has looked up what to do with it.
+    time.sleep(0.3)
     up.behaves["lead"] = "say:done"
     try:
         yield
